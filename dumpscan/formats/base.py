@@ -1,0 +1,36 @@
+"""What a dump format is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dumpscan.model import Layout
+from dumpscan.source import Source
+
+HEAD_SIZE = 4096
+"""Bytes of the start of the file that :meth:`Format.sniff` sees (fewer for a smaller file)."""
+
+
+class Format(Protocol):
+    """A dump format.
+
+    ``name`` is the word in reports (``elf-core``), ``title`` the one for people, ``handling`` one sentence for
+    ``dumpscan formats`` on what is read and how it is redacted.
+    """
+
+    name: str
+    title: str
+    handling: str
+
+    def sniff(self, head: bytes) -> bool:
+        """Say whether a file that starts with ``head`` is of this format. Total: never raises."""
+        ...
+
+    def layout(self, source: Source) -> Layout:
+        """Read the structure of the dump.
+
+        The work and memory are bounded by the real size of the file, whatever its header claims. What does not
+        fit becomes ``Layout.unread``; a file too damaged for that raises :class:`dumpscan.errors.FormatError`,
+        and is then scanned as raw bytes, inconclusively.
+        """
+        ...

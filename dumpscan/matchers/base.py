@@ -1,0 +1,54 @@
+"""What a matcher is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dumpscan.model import Evidence, Span
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The bytes of one window, as a matcher sees them.
+
+    ``data`` is the whole window, margins included; positions count from its start. ``live`` are the stretches of
+    it that are not all-zero pages. ``byte_order`` and ``pointer_size`` are the dump's; ``address`` is the virtual
+    address of position 0, or ``None``; ``phase`` is the address (or file offset) of position 0 modulo 64, so that
+    aligned words of the program stand at positions p with ``(p + phase) % alignment == 0``.
+    """
+
+    data: memoryview
+    live: tuple[Span, ...]
+    byte_order: str = "little"
+    pointer_size: int = 8
+    address: int | None = None
+    phase: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A literal ``anchor`` (index into the matcher's ``anchors``) that stands at ``start``."""
+
+    anchor: int
+    start: int
+
+
+class Matcher(Protocol):
+    """A pure, total function from bytes to evidence.
+
+    ``anchors`` are literals of at least four bytes (better six or more, and rare in memory); one multi-pattern
+    pass finds those of all matchers, and :meth:`match` gets the hits. A matcher without anchors is called once
+    for each window. ``reach`` is the greatest distance, in bytes, between the first byte of what a matcher
+    returns and any byte it has to look at, on either side: windows have margins of the greatest reach.
+
+    Positions in the evidence count from the start of ``view.data``; what does not begin in the window's owned
+    span is dropped by the engine, so a matcher need not think of window edges. It never raises on any input.
+    """
+
+    name: str
+    anchors: Sequence[bytes]
+    reach: int
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]: ...

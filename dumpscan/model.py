@@ -1,0 +1,267 @@
+"""The nouns of dumpscan: frozen values, secrets kept out of every ``repr``.
+
+Offsets are bytes from the start of the (decompressed) dump file; addresses are virtual addresses (or physical
+ones, where the format has no others); sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Confidence(IntEnum):
+    """How sure a finding is, weakest first."""
+
+    POSSIBLE = 0
+    VALIDATED = 1
+    PROVEN = 2
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+class Severity(IntEnum):
+    """How bad a leak of the secret would be, mildest first; ``INFO`` never fails a gate."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of bytes."""
+
+    start: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+# ---------------------------------------------------------------- the dump
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of the file with one meaning.
+
+    ``kind`` is one of ``memory``, ``registers``, ``environment``, ``command-line``, ``names``, ``text``,
+    ``stream``, ``notes``, ``header``, ``raw``. ``address`` is the virtual address of the first byte, ``None``
+    where the bytes have none. ``name`` is what a person would call the region (a mapped file, a stream's name,
+    ``stack``), ``perms`` is like ``rw-``.
+    """
+
+    offset: int
+    size: int
+    address: int | None = None
+    kind: str = "raw"
+    name: str | None = None
+    perms: str | None = None
+    thread: int | None = None
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A file mapped at ``[start, end)`` of the dumped address space."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread of the dumped process; ``stack_pointer`` is 0 when unknown."""
+
+    id: int
+    stack_pointer: int = 0
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Bytes that were not scanned, and why. ``length`` 0 means that the extent is not known."""
+
+    offset: int
+    length: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where memory lies in a dump.
+
+    ``regions`` are ordered by offset, do not overlap, and together cover the file from 0 to its end: bytes that
+    no structure claims are regions too. ``unread`` says what the format promises but the file does not hold, or
+    what could not be parsed.
+    """
+
+    format: str
+    regions: tuple[Region, ...]
+    architecture: str | None = None
+    byte_order: str = "little"
+    pointer_size: int = 8
+    modules: tuple[Module, ...] = ()
+    threads: tuple[Thread, ...] = ()
+    unread: tuple[Unread, ...] = ()
+
+
+# ---------------------------------------------------------------- evidence: what matchers return
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One private part of a secret.
+
+    ``form`` says how ``value`` may appear elsewhere: ``integer`` (big-endian, at its full width: limbs of any
+    size, either order, hex, base64), ``octets`` (raw bytes, hex, base64), ``text`` (UTF-8; also UTF-16, UTF-32,
+    base64, hex, JSON and URL escapes).
+    """
+
+    name: str
+    value: bytes = field(repr=False)
+    form: str = "octets"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A span that a matcher proposes as a secret.
+
+    ``identity`` tells two copies of one secret from two secrets: canonical bytes, equal for equal secrets, from
+    whatever encoding they came (``rsa:`` + n, ``ec:`` + curve + point, a token's UTF-8). ``spans`` are the bytes
+    to be redacted, in window positions when a matcher returns it and in file offsets once the engine has it.
+    ``public`` is what may be told of the secret (hashes of public keys, a token's issuer), ``preview`` a text
+    without secret characters.
+    """
+
+    kind: str
+    title: str
+    identity: bytes = field(repr=False)
+    spans: tuple[Span, ...]
+    encoding: str
+    components: tuple[Component, ...]
+    severity: Severity = Severity.HIGH
+    confidence: Confidence = Confidence.VALIDATED
+    evidence: str = ""
+    signature: str | None = None
+    public: Mapping[str, str] = field(default_factory=dict)
+    preview: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A public key met in the dump or given by the user: material for proofs.
+
+    ``algorithm``: ``rsa`` (``numbers`` = n, e), ``ec`` (``curve`` set; ``numbers`` = x, y), ``dsa`` (``numbers`` =
+    p, q, g, y), ``dh`` (p, g, y) or ``ed25519``, ``ed448``, ``x25519``, ``x448`` (``point`` = the raw public key).
+    ``label`` is made for people: ``certificate CN=example, issuer CN=…, to 2027-01-01`` or ``JWK kid=…``.
+    """
+
+    algorithm: str
+    numbers: tuple[int, ...] = ()
+    point: bytes = b""
+    curve: str = ""
+    label: str = ""
+    start: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """Bytes that may be part of a key and can only be judged together with what other windows hold.
+
+    ``kind`` names the proof that takes it (``rsa-factor``, ``ec-scalar``, ``ed25519-seed``, ``sshkey-prekey``,
+    …); ``value`` is the number in big-endian order or the raw octets; ``start`` and ``end`` are where it lies.
+    ``note`` is whatever the proof needs beside it (an adjacent public key, a curve name).
+    """
+
+    kind: str
+    value: bytes = field(repr=False)
+    start: int
+    end: int
+    encoding: str
+    note: bytes = field(default=b"", repr=False)
+
+
+Evidence = Candidate | PublicKey | Clue
+
+
+# ---------------------------------------------------------------- the result
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One place of one encoding of one component of a secret, in the dump file."""
+
+    offset: int
+    length: int
+    component: str
+    encoding: str
+    address: int | None = None
+    region: str | None = None
+    module: str | None = None
+    thread: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One secret; its value is gone."""
+
+    id: str
+    kind: str
+    title: str
+    severity: Severity
+    confidence: Confidence
+    evidence: str
+    fingerprint: str
+    occurrences: tuple[Occurrence, ...]
+    signature: str | None = None
+    public: Mapping[str, str] = field(default_factory=dict)
+    preview: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was looked at. ``size`` = ``scanned`` + ``zero`` + the lengths in ``unread`` that lie in the file."""
+
+    size: int
+    scanned: int
+    zero: int
+    unread: tuple[Unread, ...] = ()
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DumpReport:
+    """All that is said of one dump. ``verdict`` is ``clean``, ``findings`` or ``inconclusive``."""
+
+    path: str
+    size: int
+    sha256: str
+    format: str
+    architecture: str | None
+    verdict: str
+    coverage: Coverage
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of a run over one or more dumps: what every writer takes."""
+
+    tool_version: str
+    ruleset: str
+    dumps: tuple[DumpReport, ...]

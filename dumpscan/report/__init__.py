@@ -1,0 +1,1 @@
+"""Writers: each a function ``(Report, TextIO) -> None``, without clock, machine path or secret."""
