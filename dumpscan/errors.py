@@ -1,12 +1,12 @@
 """The error tree.
 
-    DumpscanError                 anything that dumpscan itself raises; its text never holds dump bytes
-    ├── UsageError                a bad argument or option                              (exit 2)
-    │   └── SignatureError        a rule that cannot be loaded; names file, line, rule  (exit 2)
-    └── IncompleteError           the work could not be completed                       (exit 3)
-        ├── SourceError           the input cannot be read
-        ├── FormatError           the dump's own structure is unusable
-        └── RedactionError        the copy could not be written or does not verify
+DumpscanError                 anything that dumpscan itself raises; its text never holds dump bytes
+├── UsageError                a bad argument or option                              (exit 2)
+│   └── SignatureError        a rule that cannot be loaded; names file, line, rule  (exit 2)
+└── IncompleteError           the work could not be completed                       (exit 3)
+    ├── SourceError           the input cannot be read
+    ├── FormatError           the dump's own structure is unusable
+    └── RedactionError        the copy could not be written or does not verify
 """
 
 from __future__ import annotations
