@@ -38,7 +38,8 @@ CURVE_OIDS = {
 }
 """RFC 5480, RFC 5639, SEC 2."""
 
-_OKP = {
+_OkpClass = type[ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey | x25519.X25519PrivateKey | x448.X448PrivateKey]
+_OKP: dict[str, tuple[_OkpClass, int]] = {
     "ed25519": (ed25519.Ed25519PrivateKey, 32),
     "ed448": (ed448.Ed448PrivateKey, 57),
     "x25519": (x25519.X25519PrivateKey, 32),
