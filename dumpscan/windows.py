@@ -1,0 +1,197 @@
+"""Cutting a dump into windows: an owned span each, with margins on both sides.
+
+Regions whose addresses follow each other are one *stretch*, wherever they lie in the file, and windows are cut from
+stretches: a secret that crosses a seam of the file is whole in some window. Many small stretches share one window,
+with gaps of zeros between them. This is the only reader of dump bytes in a scan.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dumpscan.model import Region, Span
+from dumpscan.source import Source
+
+PAGE = 4096
+"""Bytes in the unit that is dropped when it is all zero."""
+
+WINDOW = 4 << 20
+"""Bytes owned by one window, by default."""
+
+MARGIN = 128 << 10
+"""Bytes on either side of the owned span: the greatest ``reach`` of a matcher fits in."""
+
+_GAP = 256
+"""Zero bytes between stretches that share a window; a multiple of 64, so that alignment is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``size`` bytes at ``offset`` of the file that stand at ``position`` of a stretch or window."""
+
+    position: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Bytes to look at together. ``pieces`` are ordered and may leave gaps, which read as zeros."""
+
+    pieces: tuple[Piece, ...]
+    size: int
+    owned: Span
+    address: int | None = None
+    phase: int = 0
+
+    def offsets(self, span: Span) -> list[Span]:
+        """Where ``span`` (positions) lies in the file: one span, or several where it crosses a seam."""
+        starts = [piece.position for piece in self.pieces]
+        found: list[Span] = []
+        for piece in self.pieces[max(bisect_right(starts, span.start) - 1, 0) :]:
+            if piece.position >= span.end:
+                break
+            first = max(span.start, piece.position)
+            last = min(span.end, piece.position + piece.size)
+            if first < last:
+                shift = piece.offset - piece.position
+                if found and found[-1].end == first + shift:
+                    found[-1] = Span(found[-1].start, last + shift)
+                else:
+                    found.append(Span(first + shift, last + shift))
+        return found
+
+
+@dataclass(slots=True)
+class _Stretch:
+    pieces: list[Piece]
+    size: int
+    address: int | None
+
+
+def _stretches(regions: Iterable[Region]) -> Iterator[_Stretch]:
+    """Regions joined where their addresses (or, without addresses, their offsets) follow each other."""
+    sized = [region for region in regions if region.size]
+    mapped = sorted((r for r in sized if r.address is not None), key=lambda r: (r.address, r.offset))
+    others = [region for region in sized if region.address is None]
+    for group, place in ((mapped, _address), (others, _offset)):
+        current: _Stretch | None = None
+        follows = -1
+        for region in group:
+            start = place(region)
+            if current is None or start != follows:
+                if current:
+                    yield current
+                current = _Stretch([], 0, region.address)
+            current.pieces.append(Piece(current.size, region.offset, region.size))
+            current.size += region.size
+            follows = start + region.size
+        if current:
+            yield current
+
+
+def _address(region: Region) -> int:
+    return region.address or 0
+
+
+def _offset(region: Region) -> int:
+    return region.offset
+
+
+def plan(regions: Sequence[Region], window: int = WINDOW, margin: int = MARGIN) -> Iterator[Window]:
+    """Windows that own each byte of ``regions`` exactly once."""
+    gathered: list[_Stretch] = []
+    total = 0
+    for stretch in _stretches(regions):
+        if stretch.size > min(margin, window):
+            yield from _cut(stretch, window, margin)
+            continue
+        if gathered and total + stretch.size + 2 * _GAP > window:
+            yield _gather(gathered)
+            gathered, total = [], 0
+        gathered.append(stretch)
+        total += stretch.size + _GAP + 64
+    if gathered:
+        yield _gather(gathered)
+
+
+def _cut(stretch: _Stretch, window: int, margin: int) -> Iterator[Window]:
+    starts = [piece.position for piece in stretch.pieces]
+    base = stretch.address if stretch.address is not None else stretch.pieces[0].offset
+    for start in range(0, stretch.size, window):
+        end = min(start + window, stretch.size)
+        low, high = max(0, start - margin), min(stretch.size, end + margin)
+        pieces = []
+        for piece in stretch.pieces[bisect_right(starts, low) - 1 :]:
+            if piece.position >= high:
+                break
+            first, last = max(low, piece.position), min(high, piece.position + piece.size)
+            pieces.append(Piece(first - low, piece.offset + first - piece.position, last - first))
+        address = None if stretch.address is None else stretch.address + low
+        yield Window(tuple(pieces), high - low, Span(start - low, end - low), address, (base + low) % 64)
+
+
+def _gather(stretches: Sequence[_Stretch]) -> Window:
+    """One window of several small stretches, each at a position that keeps its alignment modulo 64."""
+    pieces: list[Piece] = []
+    position = 0
+    for stretch in stretches:
+        base = stretch.address if stretch.address is not None else stretch.pieces[0].offset
+        position += (base - position) % 64
+        pieces.extend(Piece(position + piece.position, piece.offset, piece.size) for piece in stretch.pieces)
+        position = (position + stretch.size + _GAP + 63) // 64 * 64
+    end = pieces[-1].position + pieces[-1].size
+    if len(stretches) > 1:
+        return Window(tuple(pieces), end, Span(0, end))
+    first = pieces[0].position
+    moved = tuple(Piece(piece.position - first, piece.offset, piece.size) for piece in pieces)
+    return Window(moved, end - first, Span(0, end - first), stretches[0].address, first % 64)
+
+
+class Reader:
+    """Reads windows into one buffer that is used again and again."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._buffer = np.zeros(0, np.uint8)
+
+    def read(self, window: Window) -> tuple[memoryview, tuple[Span, ...], int]:
+        """The bytes of ``window``, its stretches of pages that are not all zero, and the zero bytes it owns.
+
+        The bytes are valid until the next call. Raises :class:`dumpscan.errors.SourceError`.
+        """
+        padded = -(-window.size // PAGE) * PAGE
+        if len(self._buffer) < padded:
+            self._buffer = np.zeros(padded, np.uint8)
+        block = self._buffer[:padded]
+        view = memoryview(block)
+        position = 0
+        for piece in window.pieces:
+            block[position : piece.position] = 0
+            self._source.readinto(piece.offset, view[piece.position : piece.position + piece.size])
+            position = piece.position + piece.size
+        block[position:] = 0
+        live = block.view(np.uint64).reshape(-1, PAGE // 8).any(axis=1)
+        return view[: window.size], _runs(live, window.size), _zero_bytes(live, window)
+
+
+def _runs(live: np.ndarray[tuple[int], np.dtype[np.bool_]], size: int) -> tuple[Span, ...]:
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], live, [False])).astype(np.int8)))
+    return tuple(Span(int(a) * PAGE, min(int(b) * PAGE, size)) for a, b in edges.reshape(-1, 2))
+
+
+def _zero_bytes(live: np.ndarray[tuple[int], np.dtype[np.bool_]], window: Window) -> int:
+    """Owned bytes in all-zero pages; the gaps of a gathered window are not the dump's and do not count."""
+    if live.all():
+        return 0
+    total = 0
+    for page in np.flatnonzero(~live).tolist():
+        start = max(page * PAGE, window.owned.start)
+        end = min((page + 1) * PAGE, window.owned.end)
+        if start < end:
+            total += sum(len(span) for span in window.offsets(Span(start, end)))
+    return total
