@@ -6,6 +6,7 @@ work needs processes. Case matters; every occurrence is reported, overlapping on
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ import yara
 try:
     import hyperscan
 except ImportError:  # no wheel for this platform: slower, same findings
-    hyperscan = None
+    hyperscan = None  # type: ignore[assignment]
 
 HIT_CAP = 400_000
 """Hits taken from one buffer. More means a buffer that is made of anchors; the rest is given up, and said."""
@@ -34,7 +35,7 @@ class LiteralSearch(Protocol):
 class _Hyperscan:
     def __init__(self, literals: Sequence[bytes]) -> None:
         self._lengths = [len(literal) for literal in literals]
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         # Escaped regular expressions, not the literal API: its Python binding stops at a NUL byte.
         expressions = ["".join(f"\\x{byte:02x}" for byte in literal).encode() for literal in literals]
         self._database.compile(expressions=expressions, ids=list(range(len(literals))), elements=len(literals), flags=0)
@@ -48,10 +49,8 @@ class _Hyperscan:
             add((literal, end - lengths[literal]))
             return True if len(hits) > cap else None
 
-        try:
+        with contextlib.suppress(hyperscan.ScanTerminated):
             self._database.scan(data, match_event_handler=on_match)
-        except hyperscan.ScanTerminated:
-            pass
         capped = len(hits) > cap
         del hits[cap:]
         hits.sort(key=_by_start)

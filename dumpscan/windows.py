@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dumpscan.model import Region, Span
 from dumpscan.source import Source
@@ -24,6 +25,8 @@ WINDOW = 4 << 20
 
 MARGIN = 128 << 10
 """Bytes on either side of the owned span: the greatest ``reach`` of a matcher fits in."""
+
+Flags = NDArray[np.bool_]
 
 _GAP = 256
 """Zero bytes between stretches that share a window; a multiple of 64, so that alignment is kept."""
@@ -168,30 +171,28 @@ class Reader:
         if len(self._buffer) < padded:
             self._buffer = np.zeros(padded, np.uint8)
         block = self._buffer[:padded]
-        view = memoryview(block)
+        view = memoryview(block.data)
         position = 0
         for piece in window.pieces:
             block[position : piece.position] = 0
             self._source.readinto(piece.offset, view[piece.position : piece.position + piece.size])
             position = piece.position + piece.size
         block[position:] = 0
-        live = block.view(np.uint64).reshape(-1, PAGE // 8).any(axis=1)
-        return view[: window.size], _runs(live, window.size), _zero_bytes(live, window)
+        live: Flags = np.asarray(block.view(np.uint64).reshape(-1, PAGE // 8).any(axis=1))
+        return view[: window.size], _runs(live, window.size), _zero_bytes(~live, window)
 
 
-def _runs(live: np.ndarray[tuple[int], np.dtype[np.bool_]], size: int) -> tuple[Span, ...]:
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], live, [False])).astype(np.int8)))
+def _runs(flags: Flags, size: int) -> tuple[Span, ...]:
+    """The stretches of true pages, as positions."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
     return tuple(Span(int(a) * PAGE, min(int(b) * PAGE, size)) for a, b in edges.reshape(-1, 2))
 
 
-def _zero_bytes(live: np.ndarray[tuple[int], np.dtype[np.bool_]], window: Window) -> int:
+def _zero_bytes(dead: Flags, window: Window) -> int:
     """Owned bytes in all-zero pages; the gaps of a gathered window are not the dump's and do not count."""
-    if live.all():
-        return 0
     total = 0
-    for page in np.flatnonzero(~live).tolist():
-        start = max(page * PAGE, window.owned.start)
-        end = min((page + 1) * PAGE, window.owned.end)
+    for run in _runs(dead, window.size):
+        start, end = max(run.start, window.owned.start), min(run.end, window.owned.end)
         if start < end:
             total += sum(len(span) for span in window.offsets(Span(start, end)))
     return total

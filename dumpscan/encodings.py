@@ -1,0 +1,146 @@
+"""Every form in which a known secret may stand elsewhere in memory.
+
+The forms are those measured in cores of real programs: see docs/decisions.md and the table in docs/libraries.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from dumpscan.model import Component
+
+RESIDUE = 16
+"""Bytes of a private value that must not survive."""
+
+_LARGE = 4096
+"""Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One component in one encoding.
+
+    ``residue`` is the number of encoded bytes that hold :data:`RESIDUE` bytes of the secret, or all of ``data``
+    where only the whole counts. ``wraps`` says that line breaks may stand inside (base64 in PEM).
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    residue: int
+    wraps: bool = False
+
+
+def sweepable(component: Component) -> bool:
+    """Whether a value is long and unusual enough to be looked for in the whole dump.
+
+    Text: at least 8 bytes, 5 different ones, and below 12 bytes three of lower case, upper case, digits, others;
+    so ``admin``, ``password1`` and ``production`` blank nothing but the place where they were found. Numbers and
+    octets: at least 16 bytes, 8 different ones.
+    """
+    value = component.value
+    if component.form != "text":
+        return len(value) >= 16 and len(set(value)) >= 8
+    if len(value) < 8 or len(set(value)) < 5:
+        return False
+    return len(value) >= 12 or _classes(value) >= 3
+
+
+def _classes(value: bytes) -> int:
+    text = value.decode("latin-1")
+    tests = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
+    return sum(any(test(char) for char in text) for test in tests)
+
+
+def encodings(component: Component, big_endian: bool = False) -> Iterator[Encoded]:
+    """All encodings of ``component``, each different from the others; ``big_endian`` adds such a host's limbs."""
+    makers = {"integer": _integer, "octets": _octets, "text": _text}
+    seen: set[bytes] = set()
+    for encoded in makers[component.form](component.value, big_endian):
+        if encoded.data not in seen:
+            seen.add(encoded.data)
+            yield encoded
+
+
+def _integer(value: bytes, big_endian: bool) -> Iterator[Encoded]:
+    number = int.from_bytes(value, "big")
+    yield from _octets(value, big_endian)
+    yield Encoded("limbs-le", value[::-1], RESIDUE)
+    padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
+    yield Encoded("words-msw-le32", _swap(padded, 4), RESIDUE)  # java.math.BigInteger.mag on a little-endian host
+    yield Encoded("words-msw-le64", _swap(padded, 8), RESIDUE)
+    if big_endian:
+        yield Encoded("limbs-be32", _swap(padded[::-1], 4), RESIDUE)
+        yield Encoded("limbs-be64", _swap(padded[::-1], 8), RESIDUE)
+    yield Encoded("digits-30-le32", _digits(number, 30, 4), RESIDUE)  # CPython int
+    yield Encoded("digits-28-le32", _digits(number, 28, 4), RESIDUE)  # libtommath, 32-bit digits
+    yield Encoded("digits-60-le64", _digits(number, 60, 8), RESIDUE)  # libtommath, 64-bit digits
+
+
+def _swap(data: bytes, width: int) -> bytes:
+    return b"".join(data[i : i + width][::-1] for i in range(0, len(data), width))
+
+
+def _digits(number: int, bits: int, width: int) -> bytes:
+    mask = (1 << bits) - 1
+    count = max(1, -(-number.bit_length() // bits))
+    return b"".join((number >> bits * i & mask).to_bytes(width, "little") for i in range(count))
+
+
+def _octets(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
+    yield Encoded("octets", value, min(RESIDUE, len(value)))
+    if len(value) > _LARGE:
+        return
+    padded = value.ljust(-(-len(value) // 4) * 4, b"\0")
+    yield Encoded("words-swapped", _swap(padded, 4), min(RESIDUE, len(value)))
+    for name, text in (("hex", value.hex()), ("hex", value.hex().upper())):
+        yield from _wide(name, text, min(2 * RESIDUE, len(text)))
+    yield from _base64(value, RESIDUE)
+
+
+def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
+    whole = len(value) if len(value) < 2 * RESIDUE else RESIDUE
+    yield Encoded("utf-8", value, whole)
+    if len(value) > _LARGE * 4:
+        return
+    text = value.decode("utf-8", "surrogateescape")
+    wide = text.encode("utf-16-le", "surrogatepass")
+    yield Encoded("utf-16", wide, 2 * whole)
+    yield Encoded("utf-32", text.encode("utf-32-le", "surrogatepass"), 4 * whole)
+    for name, other in (
+        ("json", json.dumps(text)[1:-1]),
+        ("url", quote(value, safe="")),
+        ("url", quote(value, safe="~()*!.'")),
+        ("hex", value.hex()),
+        ("hex", value.hex().upper()),
+    ):
+        yield from _wide(name, other, len(other) if whole == len(value) else min(2 * RESIDUE, len(other)))
+    yield from _base64(value, whole)
+    yield from _base64(wide, 2 * whole, "-of-utf-16")
+
+
+def _wide(name: str, text: str, residue: int, wraps: bool = False) -> Iterator[Encoded]:
+    yield Encoded(name, text.encode(), residue, wraps)
+    yield Encoded(f"{name}-utf-16", text.encode("utf-16-le"), 2 * residue)
+
+
+def _base64(value: bytes, residue: int, suffix: str = "") -> Iterator[Encoded]:
+    """base64 and base64url of ``value`` standing 0, 1 or 2 bytes into a group of three."""
+    for lead in range(3):
+        encoded = base64.b64encode(bytes(lead) + value).decode()
+        first = -(-lead * 8 // 6)  # characters that also hold bits of what stands before
+        last = (lead + len(value)) * 8 // 6
+        chars = min(-(-residue * 8 // 6), last - first)
+        if last - first < 8:
+            continue
+        text = encoded[first:last]
+        yield from _wide(f"base64{suffix}", text, chars, wraps=True)
+        url = text.translate(_URL_SAFE)
+        if url != text:
+            yield from _wide(f"base64url{suffix}", url, chars)
+
+
+_URL_SAFE = str.maketrans("+/", "-_")

@@ -1,0 +1,185 @@
+"""Matchers over windows: what a worker does, and how work is handed out.
+
+:func:`scan_window` is a picklable function of a job and a window; any :class:`concurrent.futures.Executor` can run
+it. A match belongs to the window that owns its first byte, and that rule is applied here, once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+from dumpscan.keys import public_identity
+from dumpscan.literals import literal_search
+from dumpscan.matchers.base import Hit, Matcher, View
+from dumpscan.matchers.registry import build_matchers
+from dumpscan.model import Candidate, Clue, Evidence, PublicKey, Span
+from dumpscan.source import Source
+from dumpscan.windows import Reader, Window
+
+_EDGE = 64
+"""Bytes around a live stretch that a literal may reach into: anchors can begin or end with zeros."""
+
+AHEAD = 4
+"""Windows in flight for each worker: enough to keep it busy, few enough to bound memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a worker has to know, besides the window."""
+
+    source: Source = field(repr=False)
+    signature_paths: tuple[Path, ...] = ()
+    byte_order: str = "little"
+    pointer_size: int = 8
+    engine: str | None = None
+    token: str = field(default_factory=lambda: uuid4().hex)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEvidence:
+    """What one window holds, in file offsets."""
+
+    owned: int
+    zero: int
+    candidates: tuple[Candidate, ...] = ()
+    publics: tuple[PublicKey, ...] = ()
+    clues: tuple[Clue, ...] = ()
+    limits: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Scanner:
+    """All matchers and their one literal search; built once in a worker."""
+
+    def __init__(self, matchers: Sequence[Matcher], engine: str | None = None) -> None:
+        self._matchers = matchers
+        owners: dict[bytes, list[tuple[int, int]]] = {}
+        for m, matcher in enumerate(matchers):
+            for a, anchor in enumerate(matcher.anchors):
+                owners.setdefault(anchor, []).append((m, a))
+        self._owners = list(owners.values())
+        self._search = literal_search(list(owners), engine)
+
+    def evidence(self, view: View, timer: Counter[str], limits: list[str]) -> Iterator[Evidence]:
+        """What the matchers say of ``view``, in positions; a matcher that fails is a limit, not a crash."""
+        started = time.perf_counter()
+        hits = self._hits(view, limits)
+        timer["literals"] += int((time.perf_counter() - started) * 1e9)
+        for m, matcher in enumerate(self._matchers):
+            if matcher.anchors and m not in hits:
+                continue
+            started = time.perf_counter()
+            try:
+                yield from matcher.match(view, hits.get(m, ()))
+            except Exception as error:  # text of the error may quote the dump: only its type is told
+                limits.append(f"matcher {matcher.name} failed ({type(error).__name__})")
+            timer[matcher.name] += int((time.perf_counter() - started) * 1e9)
+
+    def _hits(self, view: View, limits: list[str]) -> dict[int, list[Hit]]:
+        hits: dict[int, list[Hit]] = {}
+        for span in view.live:
+            start = max(0, span.start - _EDGE)
+            end = min(len(view.data), span.end + _EDGE)
+            found, capped = self._search.search(view.data[start:end])
+            if capped:
+                limits.append("more anchor hits than the limit of one window")
+            for literal, position in found:
+                for m, a in self._owners[literal]:
+                    hits.setdefault(m, []).append(Hit(a, start + position))
+        return hits
+
+
+@lru_cache(maxsize=2)
+def _scanner(signature_paths: tuple[Path, ...], engine: str | None) -> Scanner:
+    return Scanner(build_matchers(signature_paths), engine)
+
+
+_READERS: dict[str, Reader] = {}
+
+
+def read_window(job: Job, window: Window) -> tuple[memoryview, tuple[Span, ...], int]:
+    """As :meth:`dumpscan.windows.Reader.read`, with one reader for each job in a process."""
+    if job.token not in _READERS:
+        _READERS.clear()
+        _READERS[job.token] = Reader(job.source)
+    return _READERS[job.token].read(window)
+
+
+def scan_window(job: Job, window: Window) -> WindowEvidence:
+    """Scan one window of ``job.source``. Raises :class:`dumpscan.errors.SourceError`."""
+    timer: Counter[str] = Counter()
+    limits: list[str] = []
+    started = time.perf_counter()
+    data, live, zero = read_window(job, window)
+    timer["read"] = int((time.perf_counter() - started) * 1e9)
+    owned = sum(len(span) for span in window.offsets(window.owned))
+    if not live:
+        return WindowEvidence(owned, zero)
+    view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase)
+    scanner = _scanner(job.signature_paths, job.engine)
+    found = list(_placed(window, scanner.evidence(view, timer, limits)))
+    limits.extend(clue.note.decode("utf-8", "replace") for clue in found if _is_limit(clue))  # type: ignore[union-attr]
+    return WindowEvidence(
+        owned,
+        zero,
+        tuple(e for e in found if isinstance(e, Candidate)),
+        tuple({public_identity(e): e for e in found if isinstance(e, PublicKey)}.values()),
+        tuple(e for e in found if isinstance(e, Clue) and not _is_limit(e)),
+        tuple(limits),
+        {name: spent / 1e9 for name, spent in timer.items()},
+    )
+
+
+def _is_limit(evidence: Evidence) -> bool:
+    return isinstance(evidence, Clue) and evidence.kind == "limit"
+
+
+def _placed(window: Window, evidence: Iterable[Evidence]) -> Iterator[Evidence]:
+    """The evidence that begins in the owned span, moved from positions to file offsets."""
+    for item in evidence:
+        start = min(span.start for span in item.spans) if isinstance(item, Candidate) else item.start
+        if not window.owned.start <= start < window.owned.end and not _is_limit(item):
+            continue
+        if isinstance(item, Candidate):
+            yield replace(item, spans=tuple(part for span in item.spans for part in window.offsets(span)))
+        elif isinstance(item, PublicKey):
+            places = window.offsets(Span(start, start + 1))
+            yield replace(item, start=places[0].start if places else -1)
+        else:
+            places = window.offsets(Span(item.start, max(item.end, item.start + 1)))
+            if places or _is_limit(item):
+                place = places[0] if places else Span(0, 0)
+                yield replace(item, start=place.start, end=place.end)
+
+
+_Result = TypeVar("_Result")
+
+
+def run(
+    executor: Executor | None, jobs: int, work: Callable[[Job, Window], _Result], job: Job, windows: Iterable[Window]
+) -> Iterator[_Result]:
+    """The results of ``work(job, window)`` in the order of ``windows``; in this process if ``executor`` is None."""
+    if executor is None:
+        for window in windows:
+            yield work(job, window)
+        return
+    task = partial(work, job)
+    pending: deque[Future[_Result]] = deque()
+    try:
+        for window in windows:
+            pending.append(executor.submit(task, window))
+            if len(pending) >= AHEAD * jobs:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()

@@ -1,0 +1,180 @@
+"""From candidates of many windows to findings: one secret, one finding, every place."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from dumpscan.formats.pe_image import Images
+from dumpscan.model import Candidate, Component, Finding, Layout, Occurrence, Span
+from dumpscan.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Bytes of the file that hold a component of a secret in some encoding."""
+
+    span: Span
+    component: str
+    encoding: str
+
+
+@dataclass(slots=True)
+class Secret:
+    """One secret while its places are collected. ``best`` is the candidate that says most of it."""
+
+    best: Candidate
+    places: dict[tuple[int, int], Place] = field(default_factory=dict, repr=False)
+    components: dict[tuple[str, bytes], Component] = field(default_factory=dict, repr=False)
+
+    def add(self, candidate: Candidate) -> None:
+        """Take in another sighting of the same secret."""
+        for part in candidate.components:
+            self.components.setdefault((part.form, part.value), part)
+        names = {part.name for part in candidate.components}
+        name = names.pop() if len(names) == 1 else "key"
+        for span in candidate.spans:
+            self.place(Place(span, name, candidate.encoding))
+        if _rank(candidate) > _rank(self.best):
+            self.best = candidate
+
+    def place(self, place: Place) -> None:
+        """Note a place, once."""
+        if len(place.span):
+            self.places.setdefault((place.span.start, place.span.end), place)
+
+    def tidy(self) -> list[Place]:
+        """The places in order, without those that lie inside another."""
+        kept: list[Place] = []
+        for place in sorted(self.places.values(), key=lambda p: (p.span.start, -p.span.end)):
+            if not kept or place.span.end > kept[-1].span.end:
+                kept.append(place)
+        return kept
+
+
+def _rank(candidate: Candidate) -> tuple[int, int, int]:
+    return candidate.confidence, candidate.severity, len(candidate.public)
+
+
+class Secrets:
+    """All secrets of a dump by identity."""
+
+    def __init__(self) -> None:
+        self._by_identity: dict[bytes, Secret] = {}
+
+    def add(self, candidate: Candidate) -> None:
+        """File ``candidate`` under its secret."""
+        secret = self._by_identity.get(candidate.identity)
+        if secret is None:
+            secret = self._by_identity[candidate.identity] = Secret(candidate)
+        secret.add(candidate)
+
+    def __len__(self) -> int:
+        return len(self._by_identity)
+
+    def candidates(self) -> list[Candidate]:
+        """The best candidate of each secret."""
+        return [secret.best for secret in self._by_identity.values()]
+
+    def replace(self, candidates: Iterable[Candidate]) -> None:
+        """Let later knowledge (a known test key, a generator's key) change what is said of secrets."""
+        for candidate in candidates:
+            self._by_identity[candidate.identity].best = candidate
+
+    def settled(self) -> list[Secret]:
+        """The secrets, without those that are only a vaguer view of another's bytes."""
+        secrets = sorted(self._by_identity.values(), key=lambda s: _rank(s.best), reverse=True)
+        taken: list[Span] = []
+        starts: list[int] = []
+        kept: list[Secret] = []
+        for secret in secrets:
+            spans = [place.span for place in secret.tidy()]
+            if taken and all(_inside(span, taken, starts) for span in spans):
+                continue
+            kept.append(secret)
+            taken = _merged([*taken, *spans]) if len(kept) < _OVERLAP_CAP else taken
+            starts = [span.start for span in taken]
+        return kept
+
+
+_OVERLAP_CAP = 2_000
+"""Secrets whose bytes are compared with those of vaguer ones: the comparison must not grow with the square."""
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda s: s.start):
+        if merged and span.start <= merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(span.end, merged[-1].end))
+        else:
+            merged.append(span)
+    return merged
+
+
+def _inside(span: Span, taken: Sequence[Span], starts: Sequence[int]) -> bool:
+    at = bisect_right(starts, span.start) - 1
+    return at >= 0 and span.end <= taken[at].end
+
+
+class Locator:
+    """Says of a file offset where in the dumped process it lies."""
+
+    def __init__(self, source: Source, layout: Layout) -> None:
+        self._regions = layout.regions
+        self._starts = [region.offset for region in layout.regions]
+        self._images = Images(source, layout)
+
+    def occurrence(self, place: Place) -> Occurrence:
+        """``place`` with address, region, module and thread, as far as they are known."""
+        span = place.span
+        found = Occurrence(span.start, len(span), place.component, place.encoding)
+        at = bisect_right(self._starts, span.start) - 1
+        if at < 0:
+            return found
+        region = self._regions[at]
+        address = None if region.address is None else region.address + span.start - region.offset
+        return replace(
+            found,
+            address=address,
+            region=region.name or region.kind,
+            module=None if address is None else self._images.describe(address),
+            thread=region.thread,
+        )
+
+
+def fingerprint(key: bytes, identity: bytes) -> str:
+    """The keyed fingerprint of a secret: HMAC-SHA-256 of its identity."""
+    return "hmac-sha256:" + hmac.new(key, identity, hashlib.sha256).hexdigest()
+
+
+def findings(secrets: Sequence[Secret], locator: Locator, key: bytes) -> tuple[Finding, ...]:
+    """Findings, the worst first, and in the order of the file among equals."""
+    made = []
+    for secret in secrets:
+        places = secret.tidy()
+        if places:
+            made.append((secret.best, tuple(locator.occurrence(place) for place in places)))
+    made.sort(key=lambda pair: (-pair[0].severity, -pair[0].confidence, pair[1][0].offset, pair[0].kind))
+    return tuple(
+        Finding(
+            id=f"F{number}",
+            kind=best.kind,
+            title=best.title,
+            severity=best.severity,
+            confidence=best.confidence,
+            evidence=best.evidence,
+            fingerprint=fingerprint(key, best.identity),
+            occurrences=occurrences,
+            signature=best.signature,
+            public=_public(best.public),
+            preview=best.preview,
+        )
+        for number, (best, occurrences) in enumerate(made, 1)
+    )
+
+
+def _public(public: Mapping[str, str]) -> dict[str, str]:
+    return {name: public[name] for name in sorted(public)}

@@ -1,0 +1,267 @@
+"""Scanning a dump from its path to its report."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from dumpscan.engine import Job, WindowEvidence, run, scan_window
+from dumpscan.errors import IncompleteError
+from dumpscan.findings import Locator, Place, Secret, Secrets, findings
+from dumpscan.formats.memory_map import AddressMap
+from dumpscan.formats.registry import read_layout
+from dumpscan.keys import public_identity
+from dumpscan.model import (
+    Clue,
+    Confidence,
+    Coverage,
+    DumpReport,
+    Finding,
+    Layout,
+    PublicKey,
+    Severity,
+    Unread,
+)
+from dumpscan.protect import forbid_core_dumps
+from dumpscan.prove.registry import conclude, prove
+from dumpscan.source import Source
+from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
+from dumpscan.windows import MARGIN, WINDOW, Window, plan
+from dumpscan.wrappers import open_source
+
+CLUE_CAP = 2_000_000
+PLACE_CAP = 2_000_000
+"""Clues and places kept for one dump; more than that is a limit of the report."""
+
+_CHUNK = 8 << 20
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, the bytes done since the last call, and the bytes of the whole stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to scan. ``jobs`` 0 means one for each processor; ``fingerprint_key`` is made for the run by default."""
+
+    jobs: int = 0
+    signature_paths: tuple[Path, ...] = ()
+    known_keys: tuple[PublicKey, ...] = ()
+    min_confidence: Confidence = Confidence.POSSIBLE
+    min_severity: Severity = Severity.LOW
+    accepted: frozenset[str] = frozenset()
+    fingerprint_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    window: int = WINDOW
+    margin: int = MARGIN
+    engine: str | None = None
+
+    @property
+    def workers(self) -> int:
+        return self.jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scanned dump: what is told of it, and the secrets themselves for who has to remove them."""
+
+    report: DumpReport
+    secrets: tuple[Secret, ...] = field(repr=False)
+    layout: Layout
+    seconds: dict[str, float]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def scan_path(path: str, options: Options, progress: Progress = _silent) -> Scan:
+    """Scan the dump at ``path`` (``-``: standard input). Raises :class:`dumpscan.errors.SourceError`."""
+    with open_source(path) as opened:
+        return scan_source(opened.source, path, options, progress, opened.unread)
+
+
+def scan_source(
+    source: Source, path: str, options: Options, progress: Progress = _silent, unread: Sequence[Unread] = ()
+) -> Scan:
+    """Scan plain bytes; ``path`` is only what the report calls them."""
+    layout = read_layout(source)
+    job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine)
+    windows = list(plan(layout.regions, options.window, options.margin))
+    with ThreadPoolExecutor(1) as side:
+        with _pool(options, windows) as executor:
+            digest = side.submit(_sha256, source)
+            state = _first_pass(executor, job, windows, options, progress)
+        _prove(state, source, layout, options)
+        _sweep(state, job, windows, options, layout, progress)
+        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result())
+
+
+@dataclass(slots=True)
+class _State:
+    secrets: Secrets = field(default_factory=Secrets)
+    publics: dict[bytes, PublicKey] = field(default_factory=dict)
+    clues: list[Clue] = field(default_factory=list, repr=False)
+    limits: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    owned: int = 0
+    zero: int = 0
+
+    def take(self, evidence: WindowEvidence) -> None:
+        """Add what a window holds."""
+        self.owned += evidence.owned
+        self.zero += evidence.zero
+        self.limits.update(evidence.limits)
+        for name, spent in evidence.seconds.items():
+            self.seconds[name] += spent  # type: ignore[assignment]
+        for candidate in evidence.candidates:
+            self.secrets.add(candidate)
+        for public in evidence.publics:
+            known = self.publics.get(public_identity(public))
+            if known is None or len(public.label) > len(known.label):
+                self.publics[public_identity(public)] = public
+        if len(self.clues) + len(evidence.clues) > CLUE_CAP:
+            self.limits["more key candidates than can be kept"] += 1
+        else:
+            self.clues.extend(evidence.clues)
+
+
+@contextmanager
+def _pool(options: Options, windows: Sequence[Window], needles: Needles | None = None) -> Iterator[Executor | None]:
+    """A process pool, or None where one process does: few windows, or ``jobs`` 1."""
+    workers = min(options.workers, len(windows))
+    if workers <= 1:
+        if needles:
+            hand_over(needles)
+        yield None
+        return
+    # fork is quick and shares what is compiled; elsewhere it is not safe
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (needles,)) as executor:
+        try:
+            yield executor
+        except BrokenProcessPool:
+            raise IncompleteError("a worker process died (killed, or out of memory)") from None
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker(needles: Needles | None) -> None:
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    forbid_core_dumps()
+    if needles:
+        hand_over(needles)
+
+
+def _sha256(source: Source) -> str:
+    digest = hashlib.sha256()
+    for offset in range(0, source.size, _CHUNK):
+        digest.update(source.read(offset, min(_CHUNK, source.size - offset)))
+    return digest.hexdigest()
+
+
+def _first_pass(
+    executor: Executor | None, job: Job, windows: Sequence[Window], options: Options, progress: Progress
+) -> _State:
+    state = _State()
+    total = job.source.size
+    for evidence in run(executor, options.workers, scan_window, job, windows):
+        state.take(evidence)
+        progress("scan", evidence.owned, total)
+    return state
+
+
+def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
+    memory = AddressMap(layout)
+    publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
+    proven, limits = prove(state.clues, tuple(publics.values()), partial(memory.read, source))
+    state.limits.update(limits)
+    for candidate in proven:
+        state.secrets.add(candidate)
+    state.secrets.replace(conclude(state.secrets.candidates(), state.clues, publics))
+
+
+def _sweep(
+    state: _State, job: Job, windows: Sequence[Window], options: Options, layout: Layout, progress: Progress
+) -> None:
+    secrets = state.secrets.settled()
+    needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
+    if needles.dropped:
+        state.limits[f"{needles.dropped} secrets too many to be looked for everywhere"] += 1
+    if not needles.items:
+        return
+    places = 0
+    with _pool(options, windows, needles) as executor:
+        work = partial(_sweep_window, needles.token)
+        for window, (found, capped) in zip(windows, run(executor, options.workers, work, job, windows), strict=True):
+            if capped:
+                state.limits["more hits of known secrets than the limit of one window"] += 1
+            places += len(found)
+            if places > PLACE_CAP:
+                state.limits["more occurrences than can be kept"] += 1
+                continue
+            _note(found, needles, secrets)
+            progress("sweep", len(window.owned), job.source.size)
+
+
+def _sweep_window(token: str, job: Job, window: Window) -> tuple[list[Found], bool]:
+    return sweep_window(token, job, window)
+
+
+def _note(found: Sequence[Found], needles: Needles, secrets: Sequence[Secret]) -> None:
+    for place in found:
+        needle = needles.items[place.needle]
+        encoding = needle.encoded.name if place.whole else f"{needle.encoded.name} (residue)"
+        for span in place.spans:
+            secrets[needle.secret].place(Place(span, needle.component, encoding))
+
+
+def _finish(
+    state: _State,
+    source: Source,
+    path: str,
+    layout: Layout,
+    options: Options,
+    unread: tuple[Unread, ...],
+    sha256: str,
+) -> Scan:
+    secrets = tuple(s for s in state.secrets.settled() if s.best.confidence >= options.min_confidence)
+    found = findings(secrets, Locator(source, layout), options.fingerprint_key)
+    limits = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in sorted(state.limits.items()))
+    report = DumpReport(
+        path=path,
+        size=source.size,
+        sha256=sha256,
+        format=layout.format,
+        architecture=layout.architecture,
+        verdict=_verdict(found, bool(unread or limits or state.owned != source.size), options),
+        coverage=Coverage(source.size, state.owned - state.zero, state.zero, unread, limits),
+        findings=found,
+    )
+    return Scan(report, secrets, layout, dict(state.seconds))
+
+
+def _verdict(found: Sequence[Finding], incomplete: bool, options: Options) -> str:
+    if incomplete:
+        return "inconclusive"
+    return "findings" if any(counts(finding, options) for finding in found) else "clean"
+
+
+def counts(finding: Finding, options: Options) -> bool:
+    """Whether ``finding`` fails a gate: at or above the thresholds, not merely informative, not accepted."""
+    return (
+        finding.severity >= max(options.min_severity, Severity.LOW)
+        and finding.confidence >= options.min_confidence
+        and finding.fingerprint not in options.accepted
+    )
