@@ -95,7 +95,7 @@ class Secrets:
             if taken and all(_inside(span, taken, starts) for span in spans):
                 continue
             kept.append(secret)
-            taken = _merged([*taken, *spans]) if len(kept) < _OVERLAP_CAP else taken
+            taken = merged_spans([*taken, *spans]) if len(kept) < _OVERLAP_CAP else taken
             starts = [span.start for span in taken]
         return kept
 
@@ -104,7 +104,8 @@ _OVERLAP_CAP = 2_000
 """Secrets whose bytes are compared with those of vaguer ones: the comparison must not grow with the square."""
 
 
-def _merged(spans: Iterable[Span]) -> list[Span]:
+def merged_spans(spans: Iterable[Span]) -> list[Span]:
+    """The union of ``spans``, in order and without overlap."""
     merged: list[Span] = []
     for span in sorted(spans, key=lambda s: s.start):
         if merged and span.start <= merged[-1].end:

@@ -59,6 +59,7 @@ class Options:
     min_confidence: Confidence = Confidence.POSSIBLE
     min_severity: Severity = Severity.LOW
     accepted: frozenset[str] = frozenset()
+    refused: tuple[str, ...] = ()
     fingerprint_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     window: int = WINDOW
     margin: int = MARGIN
@@ -66,7 +67,8 @@ class Options:
 
     @property
     def workers(self) -> int:
-        return self.jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return self.jobs or available or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +81,18 @@ class Scan:
     seconds: dict[str, float]
 
 
-def _silent(stage: str, done: int, total: int) -> None:
-    pass
+def silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody follows."""
 
 
-def scan_path(path: str, options: Options, progress: Progress = _silent) -> Scan:
+def scan_path(path: str, options: Options, progress: Progress = silent) -> Scan:
     """Scan the dump at ``path`` (``-``: standard input). Raises :class:`dumpscan.errors.SourceError`."""
     with open_source(path) as opened:
         return scan_source(opened.source, path, options, progress, opened.unread)
 
 
 def scan_source(
-    source: Source, path: str, options: Options, progress: Progress = _silent, unread: Sequence[Unread] = ()
+    source: Source, path: str, options: Options, progress: Progress = silent, unread: Sequence[Unread] = ()
 ) -> Scan:
     """Scan plain bytes; ``path`` is only what the report calls them."""
     layout = read_layout(source)
@@ -114,6 +116,7 @@ class _State:
     seconds: Counter[str] = field(default_factory=Counter)
     owned: int = 0
     zero: int = 0
+    places: int = 0
 
     def take(self, evidence: WindowEvidence) -> None:
         """Add what a window holds."""
@@ -195,24 +198,42 @@ def _prove(state: _State, source: Source, layout: Layout, options: Options) -> N
 def _sweep(
     state: _State, job: Job, windows: Sequence[Window], options: Options, layout: Layout, progress: Progress
 ) -> None:
+    """Give every secret the places that a search of the whole dump finds."""
     secrets = state.secrets.settled()
     needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
     if needles.dropped:
         state.limits[f"{needles.dropped} secrets too many to be looked for everywhere"] += 1
+    for found, capped in _swept(needles, job, windows, options, progress):
+        if capped:
+            state.limits["more hits of known secrets than the limit of one window"] += 1
+        state.places += len(found)
+        if state.places > PLACE_CAP:
+            state.limits["more occurrences than can be kept"] += 1
+        else:
+            _note(found, needles, secrets)
+
+
+def _swept(
+    needles: Needles, job: Job, windows: Sequence[Window], options: Options, progress: Progress
+) -> Iterator[tuple[list[Found], bool]]:
     if not needles.items:
         return
-    places = 0
     with _pool(options, windows, needles) as executor:
         work = partial(_sweep_window, needles.token)
-        for window, (found, capped) in zip(windows, run(executor, options.workers, work, job, windows), strict=True):
-            if capped:
-                state.limits["more hits of known secrets than the limit of one window"] += 1
-            places += len(found)
-            if places > PLACE_CAP:
-                state.limits["more occurrences than can be kept"] += 1
-                continue
-            _note(found, needles, secrets)
+        for window, result in zip(windows, run(executor, options.workers, work, job, windows), strict=True):
+            yield result
             progress("sweep", len(window.owned), job.source.size)
+
+
+def sweep_source(source: Source, layout: Layout, secrets: Sequence[Secret], options: Options) -> list[Secret]:
+    """Look in ``source`` for secrets known from elsewhere; returns them with the places there, if any."""
+    fresh = [Secret(secret.best) for secret in secrets]
+    job = Job(source, byte_order=layout.byte_order, engine=options.engine)
+    windows = list(plan(layout.regions, options.window, options.margin))
+    needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
+    for found, _ in _swept(needles, job, windows, options, silent):
+        _note(found, needles, fresh)
+    return [secret for secret in fresh if secret.places]
 
 
 def _sweep_window(token: str, job: Job, window: Window) -> tuple[list[Found], bool]:
@@ -238,6 +259,7 @@ def _finish(
 ) -> Scan:
     secrets = tuple(s for s in state.secrets.settled() if s.best.confidence >= options.min_confidence)
     found = findings(secrets, Locator(source, layout), options.fingerprint_key)
+    state.limits.update(options.refused)
     limits = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in sorted(state.limits.items()))
     report = DumpReport(
         path=path,

@@ -1,0 +1,237 @@
+"""Writing a copy of a dump in which the secrets are gone, and proving that they are.
+
+Only bytes inside occurrences change, and the copy has the length of the dump. It gets its name only after it was
+scanned again, searched for every known secret, and compared with the dump.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dumpscan.errors import DumpscanError, RedactionError, UsageError
+from dumpscan.findings import Secret, merged_spans
+from dumpscan.model import DumpReport, Span
+from dumpscan.scan import Options, Progress, Scan, scan_source, silent, sweep_source
+from dumpscan.source import FileSource, Source
+from dumpscan.wrappers import Opened, compress_into, open_source
+
+_CHUNK = 4 << 20
+_ROUNDS = 4
+"""How often a copy in which something is still found is redacted again before it is given up."""
+
+_TEXT = np.zeros(256, np.bool_)
+_TEXT[0x21:0x7F] = True
+_TEXT_OR_BREAK = _TEXT.copy()
+_TEXT_OR_BREAK[[0, 9, 10, 13, 32]] = True
+_FILLER = ord("X")
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What was done: the report of the dump as it was, and the number of bytes overwritten."""
+
+    report: DumpReport
+    overwritten: int
+
+
+def filler(secret: bytes) -> bytes:
+    """What stands in the place of ``secret``, byte for byte.
+
+    Text stays text: each printable character becomes ``X``, while line breaks, and the zero bytes of UTF-16 and
+    UTF-32, stay. Anything else becomes zeros.
+    """
+    data = np.frombuffer(secret, np.uint8)
+    if not _TEXT_OR_BREAK[data].all() or not _TEXT[data].any():
+        return bytes(len(secret))
+    return np.where(_TEXT[data], np.uint8(_FILLER), data).astype(np.uint8).tobytes()
+
+
+def redact_path(
+    path: str,
+    copy: Path,
+    options: Options,
+    *,
+    force: bool = False,
+    accept_incomplete: bool = False,
+    mode: int = 0o600,
+    progress: Progress = silent,
+) -> Redaction:
+    """Write a verified copy of the dump at ``path`` to ``copy``.
+
+    Everything found is overwritten, whatever the thresholds in ``options``. Raises :class:`UsageError` if ``copy`` is
+    the dump itself or exists (without ``force``), :class:`RedactionError` if the dump could not be read whole
+    (without ``accept_incomplete``), the copy not be written, or not be verified. No part of it is left then.
+    """
+    _check_destination(path, copy, force)
+    everything = replace(options, min_confidence=min(type(options.min_confidence)))
+    with open_source(path) as opened:
+        scan = scan_source(opened.source, path, everything, progress, opened.unread)
+        if scan.report.verdict == "inconclusive" and not accept_incomplete:
+            raise RedactionError(f"no copy written, the scan is inconclusive: {_reason(scan.report)}")
+        with _part_file(copy) as part:
+            overwritten = _write(opened, scan, part, copy, everything, progress)
+            part.chmod(mode)
+            _fsync(part)
+            _publish(part, copy, force)
+    return Redaction(scan.report, overwritten)
+
+
+def _reason(report: DumpReport) -> str:
+    first = [*(f"{u.reason} (at {u.offset:#x})" for u in report.coverage.unread), *report.coverage.limits]
+    more = f" and {len(first) - 1} more" if len(first) > 1 else ""
+    return (first[0] if first else "not every byte was read") + more
+
+
+def _check_destination(path: str, copy: Path, force: bool) -> None:
+    if path != "-" and copy.exists() and Path(path).exists() and copy.samefile(path):
+        raise UsageError("the copy would overwrite the dump")
+    if copy.is_dir():
+        raise UsageError(f"{copy} is a directory")
+    if copy.exists() and not copy.is_file():
+        raise UsageError(f"{copy} is not a regular file")
+    if copy.exists() and not force:
+        raise UsageError(f"{copy} exists; use --force to replace it")
+    if not copy.parent.is_dir():
+        raise UsageError(f"no directory {copy.parent}")
+
+
+@contextmanager
+def _part_file(copy: Path) -> Iterator[Path]:
+    """A private file beside ``copy`` that is gone afterwards unless it was renamed."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{copy.name}.", suffix=".part", dir=copy.parent)
+    except OSError as error:
+        raise RedactionError(f"cannot write beside {copy}: {error.strerror}") from None
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+    except OSError as error:
+        raise RedactionError(_disk_error(error)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _disk_error(error: OSError) -> str:
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    return "cannot write the copy: " + ("the disk is full" if full else error.strerror or type(error).__name__)
+
+
+def _write(opened: Opened, scan: Scan, part: Path, copy: Path, options: Options, progress: Progress) -> int:
+    """Fill ``part``; returns the number of bytes overwritten."""
+    if not opened.wrapper:
+        _copy_sparse(opened.source, part)
+        with contextlib.closing(FileSource(part)) as plain:
+            spans = _redact_until_clean(plain, part, scan, options, progress)
+            _compare(opened.source, plain, spans)
+        return sum(map(len, spans))
+    spool = opened.source  # our own temporary file: redacted where it lies
+    assert isinstance(spool, FileSource)
+    spans = _redact_until_clean(spool, spool.path, scan, options, progress)
+    with part.open("r+b") as out:
+        compress_into(opened.wrapper, spool, out, opened.member or copy.name)
+    with open_source(str(part)) as written:
+        if written.wrapper != opened.wrapper or written.unread:
+            raise RedactionError(f"the copy does not read back as {opened.wrapper}")
+        _compare(written.source, spool, ())
+    return sum(map(len, spans))
+
+
+def _copy_sparse(source: Source, part: Path) -> None:
+    with part.open("r+b", buffering=0) as out:
+        for offset in range(0, source.size, _CHUNK):
+            data = source.read(offset, min(_CHUNK, source.size - offset))
+            if any(data):
+                out.seek(offset)
+                _write_all(out.fileno(), data)
+        out.truncate(source.size)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _redact_until_clean(plain: FileSource, path: Path, scan: Scan, options: Options, progress: Progress) -> list[Span]:
+    """Overwrite all places in the file at ``path`` till nothing is found in it; returns the spans overwritten."""
+    spans: list[Span] = []
+    secrets: Sequence[Secret] = scan.secrets
+    for _ in range(_ROUNDS):
+        places = merged_spans(place.span for secret in secrets for place in secret.tidy())
+        _overwrite(plain, path, places)
+        spans = merged_spans([*spans, *places])
+        again = scan_source(plain, "copy", options, _renamed(progress))
+        if again.report.format != scan.report.format:
+            raise RedactionError("the copy is no longer recognised as the format of the dump")
+        secrets = [*again.secrets, *sweep_source(plain, again.layout, scan.secrets, options)]
+        if not any(secret.places for secret in secrets):
+            return spans
+    raise RedactionError("no copy left: it still held findings after it was redacted several times")
+
+
+def _renamed(progress: Progress) -> Progress:
+    return lambda stage, done, total: progress(f"verify: {stage}", done, total)
+
+
+def _overwrite(source: Source, path: Path, spans: Iterable[Span]) -> None:
+    with path.open("r+b", buffering=0) as out:
+        for span in spans:
+            for start in range(span.start, span.end, _CHUNK):
+                out.seek(start)
+                _write_all(out.fileno(), filler(source.read(start, min(_CHUNK, span.end - start))))
+
+
+def _compare(source: Source, plain: Source, spans: Sequence[Span]) -> None:
+    """Raise unless ``plain`` is ``source`` outside ``spans``."""
+    if source.size != plain.size:
+        raise RedactionError(f"the copy has {plain.size} bytes, the dump {source.size}")
+    following = iter(spans)
+    span = next(following, None)
+    for offset in range(0, source.size, _CHUNK):
+        size = min(_CHUNK, source.size - offset)
+        ours, theirs = bytearray(plain.read(offset, size)), source.read(offset, size)
+        while span and span.start < offset + size:
+            low, high = max(span.start - offset, 0), min(span.end - offset, size)
+            ours[low:high] = theirs[low:high]
+            if span.end > offset + size:
+                break
+            span = next(following, None)
+        if ours != theirs:
+            raise RedactionError(f"the copy differs from the dump outside the occurrences, near {offset:#x}")
+
+
+def _fsync(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _publish(part: Path, copy: Path, force: bool) -> None:
+    """Give the copy its name; without ``force`` never over a file that came into being meanwhile."""
+    if force or not hasattr(os, "link"):
+        part.replace(copy)
+    else:
+        try:
+            os.link(part, copy)
+        except FileExistsError:
+            raise RedactionError(f"{copy} came into being meanwhile; nothing was replaced") from None
+        except OSError:  # a file system without hard links
+            if copy.exists():
+                raise RedactionError(f"{copy} came into being meanwhile; nothing was replaced") from None
+            part.replace(copy)
+    with contextlib.suppress(OSError, DumpscanError):
+        handle = os.open(copy.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
