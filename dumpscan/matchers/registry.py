@@ -1,0 +1,50 @@
+"""The matchers. A new one is one file and one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dumpscan.matchers.aes_schedules import AES_SCHEDULES
+from dumpscan.matchers.base import Matcher
+from dumpscan.matchers.certificates import CERTIFICATES
+from dumpscan.matchers.chacha import CHACHA
+from dumpscan.matchers.cng import CNG
+from dumpscan.matchers.der import DER
+from dumpscan.matchers.jwk import JWK
+from dumpscan.matchers.jwt import JWT
+from dumpscan.matchers.openpgp import OPENPGP
+from dumpscan.matchers.openssh import OPENSSH
+from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
+from dumpscan.matchers.pem import PEM
+from dumpscan.matchers.pkcs12 import PKCS12
+from dumpscan.matchers.putty import PUTTY
+from dumpscan.matchers.signatures import SignatureMatcher
+from dumpscan.matchers.ssh_public import SSH_PUBLIC
+from dumpscan.matchers.tls_secrets import TLS_SECRETS
+from dumpscan.matchers.xml_rsa import XML_RSA
+from dumpscan.signatures_loader import load
+
+_STRUCTURAL: tuple[Matcher, ...] = (
+    PEM,
+    DER,
+    PKCS12,
+    OPENSSH,
+    PUTTY,
+    OPENPGP,
+    CERTIFICATES,
+    CNG,
+    JWK,
+    XML_RSA,
+    JWT,
+    SSH_PUBLIC,
+    OPENSSH_SHIELD,
+    AES_SCHEDULES,
+    CHACHA,
+    TLS_SECRETS,
+)
+
+
+def build_matchers(signature_paths: Sequence[Path] = ()) -> tuple[Matcher, ...]:
+    """Every matcher, with the built-in signatures and those of the user."""
+    return (*_STRUCTURAL, SignatureMatcher(load(user_paths=signature_paths)))
