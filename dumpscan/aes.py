@@ -93,7 +93,7 @@ def rewind(stretch: Octets, index: int) -> Octets:
 
 def mix_columns(word: Octets) -> Octets:
     """MixColumns of each word."""
-    total = np.bitwise_xor.reduce(word, axis=-1, keepdims=True)
+    total: Octets = np.bitwise_xor.reduce(word, axis=-1, keepdims=True)
     return word ^ total ^ _XTIME[word ^ np.roll(word, -1, axis=-1)]
 
 
