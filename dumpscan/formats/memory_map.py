@@ -1,0 +1,70 @@
+"""From virtual addresses to file offsets and back."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from dumpscan.formats.cover import cover
+from dumpscan.model import Layout, Region
+from dumpscan.source import Source
+
+ADDRESS_SPACE = 1 << 64
+
+
+class AddressMap:
+    """The memory of a layout by address.
+
+    Where several regions hold one address (a thread's stack is often in a dump twice), the one that comes first in
+    the file is taken. Building is O(n log n) in the number of regions, a look-up O(log n).
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._regions = layout.regions
+        self._offsets = [region.offset for region in layout.regions]
+        self._pieces = tuple(_by_address(layout.regions))
+        self._starts = [piece.offset for piece in self._pieces]
+
+    def offset_of(self, address: int) -> int | None:
+        """The file offset of the byte at ``address``, or ``None`` if the dump does not hold it."""
+        piece = self._piece(address)
+        return None if piece is None or piece.address is None else piece.address + address - piece.offset
+
+    def read(self, source: Source, address: int, size: int) -> bytes:
+        """Up to ``size`` bytes from ``address``, across regions that adjoin in address; shorter where memory ends.
+
+        Raises :class:`dumpscan.errors.SourceError` as ``source`` does.
+        """
+        parts: list[bytes] = []
+        while size > 0:
+            piece = self._piece(address)
+            if piece is None or piece.address is None:
+                break
+            inside = address - piece.offset
+            part = source.read(piece.address + inside, min(size, piece.size - inside))
+            parts.append(part)
+            address, size = address + len(part), size - len(part)
+            if not part:
+                break
+        return b"".join(parts)
+
+    def region_at(self, offset: int) -> Region | None:
+        """The region of the layout that holds the byte at file offset ``offset``."""
+        index = bisect_right(self._offsets, offset) - 1
+        region = self._regions[index] if index >= 0 else None
+        return region if region is not None and offset < region.end else None
+
+    def _piece(self, address: int) -> Region | None:
+        index = bisect_right(self._starts, address) - 1
+        piece = self._pieces[index] if index >= 0 else None
+        return piece if piece is not None and address < piece.end else None
+
+
+def _by_address(regions: tuple[Region, ...]) -> Iterator[Region]:
+    """Disjoint pieces of memory in the order of their addresses, offset and address having changed places."""
+    turned = (
+        Region(region.address, region.size, address=region.offset, kind="memory")
+        for region in regions
+        if region.kind == "memory" and region.address is not None
+    )
+    return (piece for piece in cover(turned, ADDRESS_SPACE) if piece.address is not None)
