@@ -94,7 +94,8 @@ def rewind(stretch: Octets, index: int) -> Octets:
 def mix_columns(word: Octets) -> Octets:
     """MixColumns of each word."""
     total: Octets = np.bitwise_xor.reduce(word, axis=-1, keepdims=True)
-    return word ^ total ^ _XTIME[word ^ np.roll(word, -1, axis=-1)]
+    mixed: Octets = word ^ total ^ _XTIME[word ^ np.roll(word, -1, axis=-1)]
+    return mixed
 
 
 def inverse_mix_columns(word: Octets) -> Octets:

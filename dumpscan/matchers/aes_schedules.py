@@ -14,7 +14,7 @@ instructions use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,13 @@ from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Sev
 
 _BLOCK = 32768
 """64-bit words scanned at a time: 256 KiB, which with the XORs and flags fits an L2 cache of 1 MiB."""
-_MARGIN = 8
+_MARGIN = 16
 """64-bit words beyond a block that its comparisons reach."""
+_REPEATS = 14
+"""Comparisons beyond a block: a relation must repeat."""
 _GAP = 64 << 10
 """Zero bytes that cost less to scan than a second block costs to start."""
-_MOST_HITS = 65536
+_MOST_HITS = 32768
 """Words of one window for which the linear relation may hold before the rest is left alone."""
 _MOST_FOUND = 4096
 """Schedules of one window that are reported before the rest is left alone."""
@@ -58,7 +60,8 @@ class _Relation:
     It compares the XOR of neighbouring words, at ``xor``, with the word at ``plain`` (both counted from the word where
     a comparison starts; pairs of words when ``pairs``). ``phases`` are the possible distances, in words, from there to
     a word whose index in the schedule is a multiple of ``nk``; ``before`` and ``back`` lead from that word to the one
-    before it and to the one ``nk`` before it.
+    before it and to the one ``nk`` before it. ``repeats`` are the later comparisons, in pairs or words, that must hold
+    as well: the same columns of the next round keys.
     """
 
     nk: int
@@ -69,20 +72,22 @@ class _Relation:
     phases: tuple[int, ...]
     before: int
     back: int
+    repeats: tuple[int, ...] = (2, 4)
 
 
 _RELATIONS = (
     _Relation(4, ("forward",), 2, 0, True, (3, 2), -1, -4),
-    _Relation(6, ("forward",), 4, 0, True, (5, 4), -1, -6),
+    _Relation(6, ("forward",), 4, 0, True, (5, 4), -1, -6, (3, 6)),
     _Relation(8, ("forward",), 6, 0, True, (7, 6), -1, -8),
     _Relation(4, ("reversed", "rotated"), 0, 6, True, (1, 0), 7, 4),
-    _Relation(6, ("reversed", "rotated"), 0, 4, False, (0,), 7, 10),
+    _Relation(6, ("reversed", "rotated"), 0, 4, False, (8,), 7, 10, (1, 8, 9, 12, 13)),
     _Relation(8, ("reversed", "rotated"), 0, 10, True, (1, 0), 7, 8),
 )
 """For pairs, neighbours' XOR number k is that of words k + 1 and k + 2, so that both sides are aligned."""
 
 Words = npt.NDArray[np.uint32]
 Indices = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ class _Found:
     form: _Form
     start: int
     key: bytes
-    equal: npt.NDArray[np.bool_]
+    equal: Flags
 
 
 class _Scratch:
@@ -141,9 +146,17 @@ class AesSchedules:
 
 def _scan(view: View, skip: int) -> Iterator[Evidence]:
     """Schedules whose words stand ``skip`` bytes after a multiple of four of the window."""
+    found = yield from _search(view, skip)
+    parts = _components({item.key for item in found.values()})
+    for item in found.values():
+        yield _candidate(item, skip, parts[item.key])
+
+
+def _search(view: View, skip: int) -> Generator[Clue, None, dict[tuple[int, int], _Found]]:
+    """Collect the schedules of a window; yields a clue where it gives up."""
     count = (len(view.data) - skip) // 4
     if count < 16:
-        return
+        return {}
     memory = np.frombuffer(view.data, "<u4", count, skip)
     scratch = _Scratch()
     budget = _MOST_HITS
@@ -152,18 +165,13 @@ def _scan(view: View, skip: int) -> Iterator[Evidence]:
         for block in range(start, end, 2 * _BLOCK):
             stop = min(block + 2 * _BLOCK, end)
             for relation, places in _linear(memory, block, stop, scratch):
-                if len(places) > budget or len(found) > _MOST_FOUND:
-                    yield _limit(skip + 4 * block, skip + 4 * stop)
-                    places = places[:budget]
+                _collect(found, _expanded(memory, relation, places[: max(budget, 0)]))
                 budget -= len(places)
-                if len(found) <= _MOST_FOUND:
-                    _collect(found, _expanded(memory, relation, places))
-    for item in found.values():
-        yield _candidate(item, memory, skip)
-
-
-def _limit(start: int, end: int) -> Clue:
-    return Clue("limit", b"", start, end, "aes-schedule", b"too many likenesses of AES key schedules in one window")
+            if budget < 0 or len(found) > _MOST_FOUND:
+                note = b"too many likenesses of AES key schedules in one window"
+                yield Clue("limit", b"", skip + 4 * block, skip + 4 * count, "aes-schedule", note)
+                return found
+    return found
 
 
 def _merged(live: Iterable[Span], skip: int, count: int) -> list[tuple[int, int]]:
@@ -201,33 +209,37 @@ def _linear(memory: Words, start: int, end: int, scratch: _Scratch) -> Iterator[
     np.not_equal(singles, 0, out=live)
     for relation in _RELATIONS:
         if relation.pairs:
-            flags = scratch.flags[: size // 2]
-            left, right = relation.xor // 2, relation.plain // 2
-            np.equal(neighbours.view(np.uint64)[left : left + size // 2], pairs[right : right + size // 2], out=flags)
+            flags = scratch.flags[: size // 2 + _REPEATS // 2]
+            left, right = neighbours.view(np.uint64)[relation.xor // 2 :], pairs[relation.plain // 2 :]
+            np.equal(left[: len(flags)], right[: len(flags)], out=flags)
         else:
-            flags = scratch.flags[:size]
-            np.equal(neighbours[:size], singles[relation.plain : relation.plain + size], out=flags)
+            flags = scratch.flags[: size + _REPEATS]
+            np.equal(neighbours[: len(flags)], singles[relation.plain : relation.plain + len(flags)], out=flags)
         if flags.any():
             places = _plausible(relation, flags, live, singles)
             if len(places):
                 yield relation, places + start
 
 
-def _plausible(relation: _Relation, flags: npt.NDArray[np.bool_], live: npt.NDArray[np.bool_], words: Words) -> Indices:
-    """Places in a block where the relation holds and not for want of content: no word in it is zero."""
+def _plausible(relation: _Relation, flags: Flags, live: Flags, words: Words) -> Indices:
+    """Places in a block where the relation holds again and again, and not for want of content.
+
+    Of the words that are compared none is zero and neither half of the first ones is: small numbers satisfy any
+    relation, and one word in 32,768 of a true schedule costs one of its places, not the schedule.
+    """
+    plain, size = relation.plain, len(flags) - (_REPEATS // 2 if relation.pairs else _REPEATS)
     if relation.pairs:
-        at = relation.plain // 2
-        flags &= live.view(np.uint16)[at : at + len(flags)] == 0x0101
-        places = 2 * np.flatnonzero(flags)
+        flags &= live.view(np.uint16)[plain // 2 : plain // 2 + len(flags)] == 0x0101
     else:
-        size = len(flags)
-        flags &= live[relation.plain : relation.plain + size]
-        flags &= live[1 : 1 + size]
-        flags &= live[2 : 2 + size]
-        places = np.flatnonzero(flags)
-        follows = words[places + 2] ^ words[places + 3] == words[places + 5]
-        places = places[follows]
-    return places
+        for part in (1, 2, plain):
+            flags &= live[part : part + len(flags)]
+    kept = flags[:size].copy()
+    for repeat in relation.repeats:
+        kept &= flags[repeat : repeat + size]
+    places: Indices = np.flatnonzero(kept) * (2 if relation.pairs else 1)
+    compared = np.stack([words[places + plain], words[places + plain + 1]])
+    full: Flags = ((compared >> 16 != 0) & (compared & 0xFFFF != 0)).all(axis=0)
+    return np.compress(full, places)
 
 
 def _octets(memory: Words, places: Indices) -> aes.Octets:
@@ -269,18 +281,21 @@ def _exact(memory: Words, form: _Form, at: Indices, turns: aes.Octets) -> Iterat
     """Schedules of ``form`` whose word ``nk * turn`` stands at ``at``: expand, compare, keep what agrees widely."""
     nk, count = form.nk, aes.words(form.nk)
     where = aes.order(nk, form.order)
+    starts = at - where[np.minimum(nk * turns.astype(np.intp), count - 1)]
+    done = np.empty(0, np.intp)
     for turn in np.unique(turns):
         if nk * turn >= count:
             continue
-        starts = np.unique(at[turns == turn] - where[nk * turn])
-        held = _octets(memory, starts[:, None] + np.arange(count))
+        fresh = np.setdiff1d(starts[turns == turn], done)
+        held = _octets(memory, fresh[:, None] + np.arange(count))
         held = aes.restored(held, form.order, mixed=form.mixed, swapped=form.swapped)
         keys = aes.rewind(held[:, nk * (turn - 1) : nk * turn], int(turn) - 1)
-        equal = (aes.expand(keys) == held).reshape(len(starts), -1, 16).all(axis=2)
-        first = starts[:, None] + where[::4]
+        equal = (aes.expand(keys) == held).reshape(len(fresh), count // 4, 16).all(axis=2)
+        first = fresh[:, None] + where[::4]
         equal &= (first >= 0) & (first + 4 <= len(memory))
+        done = np.union1d(done, fresh[equal.all(axis=1)])
         for row in np.flatnonzero(equal.sum(axis=1) >= _fewest(nk)):
-            yield _Found(form, int(starts[row]), keys[row].tobytes(), equal[row])
+            yield _Found(form, int(fresh[row]), keys[row].tobytes(), equal[row])
 
 
 def _fewest(nk: int) -> int:
@@ -297,7 +312,7 @@ def _collect(found: dict[tuple[int, int], _Found], new: Iterable[_Found]) -> Non
             found[place] = item
 
 
-def _candidate(found: _Found, memory: Words, skip: int) -> Candidate:
+def _candidate(found: _Found, skip: int, parts: tuple[Component, ...]) -> Candidate:
     form, known = found.form, _is_public(found.key)
     whole = bool(found.equal.all())
     bits, total, agreed = 32 * form.nk, aes.words(form.nk), int(found.equal.sum())
@@ -310,7 +325,7 @@ def _candidate(found: _Found, memory: Words, skip: int) -> Candidate:
         identity=b"aes:" + found.key,
         spans=_spans(found, skip),
         encoding=form.encoding,
-        components=components(found.key),
+        components=parts,
         severity=Severity.INFO if known else Severity.MEDIUM,
         confidence=Confidence.PROVEN if whole else Confidence.VALIDATED,
         evidence=f"all {total} words follow from the first {form.nk}"
@@ -339,20 +354,21 @@ def _spans(found: _Found, skip: int) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def components(key: bytes) -> tuple[Component, ...]:
-    """The key and its schedules, for encryption and decryption, words as octets and swapped.
+def _components(keys: Iterable[bytes]) -> dict[bytes, tuple[Component, ...]]:
+    """The keys and their schedules, for encryption and decryption, words as octets and swapped.
 
     Of a public key only what follows from it: its own octets (00 01 02 …) stand in many an innocent table.
     """
-    words = np.frombuffer(key, np.uint8).reshape(1, -1, 4)
-    schedule = aes.expand(words)
-    forms = [
-        aes.stored(schedule, order, mixed=order == "reversed", swapped=swapped)[0]
-        for order in ("forward", "reversed")
-        for swapped in (False, True)
-    ]
-    if _is_public(key):
-        nk = words.shape[1]
-        cut = (form[nk:] if number < 2 else form[:-8] for number, form in enumerate(forms))
-        return tuple(Component("schedule", form.tobytes()) for form in cut)
-    return (Component("key", key), *(Component("schedule", form.tobytes()) for form in forms))
+    parts: dict[bytes, tuple[Component, ...]] = {}
+    by_size: dict[int, list[bytes]] = {}
+    for key in keys:
+        by_size.setdefault(len(key) // 4, []).append(key)
+    for nk, some in by_size.items():
+        schedule = aes.expand(np.frombuffer(b"".join(some), np.uint8).reshape(-1, nk, 4))
+        backward = aes.stored(schedule, "reversed", mixed=True)
+        for row, key in enumerate(some):
+            public = _is_public(key)
+            forms = (schedule[row, nk if public else 0 :], backward[row, : -nk if public else None])
+            made = [Component("schedule", way.tobytes()) for form in forms for way in (form, form[..., ::-1])]
+            parts[key] = (*(() if public else (Component("key", key),)), *made)
+    return parts
