@@ -151,7 +151,7 @@ class Certificates:
     """Harvests public keys from certificates, SubjectPublicKeyInfo and RSAPublicKey; DER and PEM."""
 
     name = "certificates"
-    anchors = (
+    anchors: Sequence[bytes] = (
         *_spki_anchors(),
         bytes.fromhex("0203010001"),
         *(b"BEGIN " + label + b"-----" for label in _LABELS),

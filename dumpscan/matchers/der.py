@@ -417,7 +417,7 @@ class Der:
     """Private keys in binary DER."""
 
     name = "der"
-    anchors = tuple(bytes.fromhex(rule[0]) for rule in _RULES)
+    anchors: Sequence[bytes] = tuple(bytes.fromhex(rule[0]) for rule in _RULES)
     reach = MAX_KEY
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Candidate]:

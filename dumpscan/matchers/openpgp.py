@@ -291,7 +291,7 @@ class OpenPgp:
     """OpenPGP secret keys on curves as packets, and private keys as S-expressions. Armor belongs to the PEM matcher."""
 
     name = "openpgp"
-    anchors = (*_EXPRESSIONS, *_PACKETS)
+    anchors: Sequence[bytes] = (*_EXPRESSIONS, *_PACKETS)
     reach = MAX_PACKET
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Candidate]:

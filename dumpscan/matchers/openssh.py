@@ -160,7 +160,7 @@ class OpenSsh:
     """OpenSSH key files in binary and keys in the agents' wire form."""
 
     name = "openssh"
-    anchors = (MAGIC, *(len(kind).to_bytes(4, "big") + kind + b"\0\0" for kind in _TYPES))
+    anchors: Sequence[bytes] = (MAGIC, *(len(kind).to_bytes(4, "big") + kind + b"\0\0" for kind in _TYPES))
     reach = MAX_KEY
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Candidate]:

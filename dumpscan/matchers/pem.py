@@ -240,7 +240,7 @@ class Pem:
     """Private keys in PEM, in 8-, 16- and 32-bit text, and PEM inside base64."""
 
     name = "pem"
-    anchors = (
+    anchors: Sequence[bytes] = (
         *(widen(_WORD, stride) for stride in _STRIDES),
         *(_wrapped_anchor(shift) for shift in range(3)),
         widen(_wrapped_anchor(0), 2),
@@ -258,7 +258,7 @@ class Pem:
             for found in _candidates(data, hit, floor, limit, following):
                 done = found.spans[0].end
                 yield found
-            floor = hit.start
+            floor = max(hit.start, done)
 
 
 def _candidates(data: memoryview, hit: Hit, floor: int, limit: int, following: int) -> Iterator[Candidate]:

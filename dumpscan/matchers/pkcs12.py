@@ -57,7 +57,7 @@ class Pkcs12:
     """PKCS#12 stores in binary."""
 
     name = "pkcs12"
-    anchors = (_DATA,)
+    anchors: Sequence[bytes] = (_DATA,)
     reach = MAX_STORE
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Candidate]:

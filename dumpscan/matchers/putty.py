@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,31 +10,28 @@ from dumpscan import keys
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.der import encrypted_key, prove_rsa
 from dumpscan.matchers.openssh import Wire, wire_public_key
+from dumpscan.matchers.pem import decode
 from dumpscan.model import Candidate, Span
 
 MAX_FILE = 16 * 1024
 _MAGIC = b"PuTTY-User-Key-File-"
 _STRIDES = (1, 2)
 _FIELD = re.compile(rb"(Encryption|Public-Lines|Private-Lines): ([ -~]{1,40})(?:\r\n|\r|\n)")
-_LINES = re.compile(rb"(?:[A-Za-z0-9+/=]{1,64}(?:\r\n|\r|\n|$))*+")
+_LINE = re.compile(rb"([A-Za-z0-9+/=]{1,64})(?:\r\n|\r|\n|$)")
 _NOWHERE = (Span(0, 0),)
 
 
 def _lines(text: bytes, name: bytes) -> tuple[bytes, int, int] | None:
     """The decoded ``name`` block, and where its base64 lies in the text; what was cut off is missing."""
-    for field in _FIELD.finditer(text):
-        if field[1] == name:
-            found = _LINES.match(text, field.end())
-            raw = found[0].rstrip() if found else b""
-            chars = b"".join(raw.split()).rstrip(b"=")
-            if field[2].isdigit():
-                raw_lines = raw.split()[: min(int(field[2]), 1024)]
-                chars = b"".join(raw_lines).rstrip(b"=")
-                raw = raw[: sum(map(len, raw_lines)) + (len(raw) - len(b"".join(raw.split())))]
-            chars = chars[: len(chars) - (len(chars) % 4 == 1)].replace(b"=", b"")
-            chars = chars[: len(chars) - (len(chars) % 4 == 1)]
-            return binascii.a2b_base64(chars + b"=" * (-len(chars) % 4)), field.end(), field.end() + len(raw)
-    return None
+    field = next((field for field in _FIELD.finditer(text) if field[1] == name), None)
+    if field is None or not field[2].isdigit():
+        return None
+    parts: list[bytes] = []
+    pos = end = field.end()
+    while len(parts) < int(field[2]) and (line := _LINE.match(text, pos)):
+        parts.append(line[1])
+        pos, end = line.end(), line.end(1)
+    return decode(b"".join(parts).replace(b"=", b"")), field.end(), end
 
 
 def _private(public: bytes, private: bytes) -> Candidate | None:
@@ -79,14 +75,15 @@ class Putty:
     """PuTTY's ``.ppk`` files, in 8- and 16-bit text."""
 
     name = "putty"
-    anchors = (_MAGIC, b"\0".join(bytes([c]) for c in _MAGIC))
+    anchors: Sequence[bytes] = (_MAGIC, b"\0".join(bytes([c]) for c in _MAGIC))
     reach = MAX_FILE
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Candidate]:
         ordered = sorted(hits, key=lambda hit: hit.start)
-        for hit, after in zip(ordered, [*ordered[1:], None], strict=True):
+        for index, hit in enumerate(ordered):
+            after = ordered[index + 1].start if index + 1 < len(ordered) else len(view.data)
             stride = _STRIDES[hit.anchor]
-            end = min(len(view.data), hit.start + MAX_FILE, after.start if after else len(view.data))
+            end = min(len(view.data), hit.start + MAX_FILE, after)
             found = read_file(bytes(view.data[hit.start : end : stride]))
             if found is not None:
                 span = found.spans[0]
