@@ -222,12 +222,12 @@ ARCHITECTURES = {
     0x8002: "ppc64",
     0x8003: "aarch64",
     0x8004: "mips64",
-    0x8005: "riscv",
+    0x8005: "riscv32",
     0x8006: "riscv64",
 }
 """PROCESSOR_ARCHITECTURE_* of SystemInfo; from 0x8000 on Breakpad's own."""
 
-NARROW = frozenset({"x86", "mips", "ppc", "arm", "sparc", "riscv"})
+NARROW = frozenset({"x86", "mips", "ppc", "arm", "sparc", "riscv32"})
 """Architectures with 4-byte pointers."""
 
 
