@@ -207,6 +207,7 @@ def _linear(memory: Words, start: int, end: int, scratch: _Scratch) -> Iterator[
     np.bitwise_xor(singles[1:-1], singles[2:], out=neighbours)
     live = scratch.live[: len(singles)]
     np.not_equal(singles, 0, out=live)
+    full = live.view(np.uint16) == 0x0101
     for relation in _RELATIONS:
         if relation.pairs:
             flags = scratch.flags[: size // 2 + _REPEATS // 2]
@@ -216,7 +217,7 @@ def _linear(memory: Words, start: int, end: int, scratch: _Scratch) -> Iterator[
             flags = scratch.flags[: size + _REPEATS]
             np.equal(neighbours[: len(flags)], singles[relation.plain : relation.plain + len(flags)], out=flags)
         if flags.any():
-            places = _plausible(relation, flags, live, singles)
+            places = _plausible(relation, flags, full if relation.pairs else live, singles)
             if len(places):
                 yield relation, places + start
 
@@ -228,11 +229,10 @@ def _plausible(relation: _Relation, flags: Flags, live: Flags, words: Words) -> 
     relation, and one word in 32,768 of a true schedule costs one of its places, not the schedule.
     """
     plain, size = relation.plain, len(flags) - (_REPEATS // 2 if relation.pairs else _REPEATS)
-    if relation.pairs:
-        flags &= live.view(np.uint16)[plain // 2 : plain // 2 + len(flags)] == 0x0101
-    else:
-        for part in (1, 2, plain):
-            flags &= live[part : part + len(flags)]
+    for part in (plain // 2,) if relation.pairs else (1, 2, plain):
+        flags &= live[part : part + len(flags)]
+    if not flags.any():
+        return np.empty(0, np.intp)
     kept = flags[:size].copy()
     for repeat in relation.repeats:
         kept &= flags[repeat : repeat + size]
