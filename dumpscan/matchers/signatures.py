@@ -1,0 +1,335 @@
+"""Signatures in every form that memory holds text in.
+
+The engine finds the signatures' anchors, as ASCII, UTF-16, UTF-32, hex and base64. Here the surroundings of each hit are
+turned into plain text, and only the signature that the anchor belongs to is run on them. All the pieces that one
+signature is asked about in a window go through YARA at once, so that a window full of anchors costs little more than
+one with a few.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import yara
+
+from dumpscan.documentation_examples import is_documentation
+from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.text_layers import (
+    BASE64,
+    BASE64_BASE64,
+    BASE64_WIDE,
+    Form,
+    Piece,
+    decoded_run,
+    encoded_anchors,
+    inner_runs,
+    narrowed,
+    neighbourhoods,
+    plain,
+)
+from dumpscan.model import Candidate, Component, Confidence, Evidence, Span
+from dumpscan.signatures_loader import BOUNDARIES, ForeignFile, Ruleset, Signature, compiled
+from dumpscan.validators import VALIDATORS, Match, Verdict, is_placeholder
+
+_GAP = b"\0\0\0\0"
+_CHUNK = 1 << 19
+_RUN = 2048
+_WHOLE = 1 << 20
+_FORM_WIDTH = {Form.ASCII: 1, Form.UTF16: 2, Form.UTF32: 4}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What an anchor means: the rule, the form, and for base64 the bytes that stand before it modulo three."""
+
+    rule: int
+    form: Form
+    shift: int
+
+
+class SignatureMatcher:
+    """Finds what the signatures of a ruleset describe."""
+
+    name = "signatures"
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self.rules: tuple[Signature, ...] = ruleset.rules
+        places: dict[bytes, list[_Place]] = {}
+        for index, rule in enumerate(ruleset.rules):
+            for literal, form, shift in encoded_anchors(rule.anchors, rule.anchor_nocase):
+                places.setdefault(literal, []).append(_Place(index, form, shift))
+        self.anchors: Sequence[bytes] = tuple(places)
+        self._places = tuple(tuple(p) for p in places.values())
+        longest = max((r.longest + r.reach for r in ruleset.rules), default=0)
+        self.reach = max(4 * longest, 2 * longest * 4 // 3, _RUN) + _RUN + 64
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
+        """Judge the surroundings of ``hits``; positions count from the start of ``view.data``."""
+        asked: dict[tuple[int, Form, int], list[int]] = {}
+        for hit in hits:
+            for place in self._places[hit.anchor]:
+                width = _FORM_WIDTH.get(place.form)
+                phase = hit.start % width if width else place.shift
+                asked.setdefault((place.rule, place.form, phase), []).append(hit.start)
+        pieces: dict[int, list[Piece]] = {}
+        inner: dict[tuple[int, int], Piece] = {}
+        for (rule, form, phase), starts in asked.items():
+            for piece in self._pieces(view.data, self.rules[rule], form, phase, sorted(set(starts))):
+                if form in (BASE64, BASE64_WIDE, BASE64_BASE64):
+                    inner[piece.base, len(piece.text)] = piece
+                if form is not BASE64_BASE64:
+                    pieces.setdefault(rule, []).append(piece)
+        found = [c for index, some in pieces.items() for c in self._judge_all(self.rules[index], some)]
+        found += self._inside(inner.values())
+        return _settled(found)
+
+    def _pieces(
+        self, data: memoryview, rule: Signature, form: Form, phase: int, starts: Sequence[int]
+    ) -> Iterator[Piece]:
+        need = rule.longest + rule.reach
+        width = _FORM_WIDTH.get(form)
+        if width:
+            for low, high in neighbourhoods(starts, need * width, len(data), _CHUNK):
+                yield from plain(data, low, high, width, phase)
+            return
+        covered = -1
+        for start in starts:
+            if start < covered:
+                continue
+            ratio = 4 if form is BASE64_WIDE else 2
+            piece, covered = decoded_run(data, start, form, phase, max(need * ratio, _RUN))
+            if piece is None:
+                continue
+            if form is BASE64_WIDE:
+                yield from narrowed(piece)
+            else:
+                yield piece
+
+    def _judge_all(self, rule: Signature, pieces: Iterable[Piece]) -> Iterator[Candidate]:
+        batch: list[Piece] = []
+        size = 0
+        for piece in pieces:
+            batch.append(piece)
+            size += len(piece.text) + len(_GAP)
+            if size > _CHUNK:
+                yield from _run(rule, batch)
+                batch, size = [], 0
+        if batch:
+            yield from _run(rule, batch)
+
+    def _inside(self, outer: Iterable[Piece]) -> Iterator[Candidate]:
+        """Base64 within decoded base64, and that once more: judged by all signatures."""
+        budget = 1 << 18
+        for piece in outer:
+            for run in inner_runs(piece):
+                budget -= len(run.text)
+                if budget < 0:
+                    return
+                for text in (run, *narrowed(run)):
+                    for index in _rules_in(self.rules, text.text):
+                        yield from _run(self.rules[index], [text])
+
+
+@lru_cache(maxsize=2)
+def _together(sources: tuple[str, ...]) -> Any:
+    return yara.compile(sources={str(i): source for i, source in enumerate(sources)}, includes=False)
+
+
+def _rules_in(rules: Sequence[Signature], text: bytes) -> list[int]:
+    every = _together(tuple(rule.source for rule in rules))
+    return sorted({int(match.namespace) for match in every.match(data=text)})
+
+
+def _run(rule: Signature, pieces: Sequence[Piece]) -> Iterator[Candidate]:
+    """Run one signature over pieces laid end to end; a match across two pieces is none."""
+    starts, size = [], 0
+    for piece in pieces:
+        starts.append(size)
+        size += len(piece.text) + len(_GAP)
+    buffer = _GAP.join(piece.text for piece in pieces)
+    end = -1
+    for offset, length in _instances(compiled(rule.source), buffer):
+        if offset < end:
+            continue
+        index = bisect_right(starts, offset) - 1
+        piece, low = pieces[index], offset - starts[index]
+        if low + length > len(piece.text) or not _bounded(rule.boundary, piece.text, low, low + length):
+            continue
+        candidate = _judge(rule, piece, low, low + length)
+        if candidate is not None:
+            end = offset + length
+            yield candidate
+
+
+def _instances(rules: Any, data: bytes) -> list[tuple[int, int]]:
+    """(offset, length) of every match, the leftmost first and of those the longest."""
+    found = {
+        (instance.offset, instance.matched_length)
+        for match in rules.match(data=data)
+        for string in match.strings
+        for instance in string.instances
+    }
+    return sorted(found, key=lambda item: (item[0], -item[1]))
+
+
+_ESCAPE_BEFORE = re.compile(rb"(?:%[0-9A-Fa-f]{2}|\\[nrtbf]|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2})\Z")
+
+
+@lru_cache(maxsize=16)
+def _alphabet(name: str) -> frozenset[int]:
+    expression = BOUNDARIES[name]
+    return frozenset(i for i in range(256) if expression and re.match(b"[" + expression + b"]", bytes([i])))
+
+
+def _bounded(name: str, text: bytes, start: int, end: int) -> bool:
+    """Whether the match stands alone, rather than inside a longer run of its own alphabet."""
+    alphabet = _alphabet(name)
+    if start and text[start] in alphabet and text[start - 1] in alphabet:
+        padding = text[start - 1] == 0x3D  # key=value: what pads base64 ends a run, it does not continue one
+        if not padding and not _ESCAPE_BEFORE.search(text[max(0, start - 6) : start]):
+            return False
+    if end >= len(text) or text[end - 1] not in alphabet:
+        return True
+    return text[end] not in alphabet or (text[end] == 0x3D and text[end - 1] == 0x3D)
+
+
+@lru_cache(maxsize=2048)
+def _value(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode("latin-1"), re.S)
+
+
+def _judge(rule: Signature, piece: Piece, start: int, end: int) -> Candidate | None:
+    if rule.value:
+        inside = _value(rule.value).search(piece.text[start:end])
+        if inside is None or inside.start(1) < 0:
+            return None
+        start, end = start + inside.start(1), start + inside.end(1)
+    value = piece.text[start:end]
+    if not value or is_documentation(value) or (not rule.placeholders and is_placeholder(value)):
+        return None
+    verdict: Verdict | None = Verdict()
+    if rule.validator:
+        verdict = VALIDATORS[rule.validator](Match(piece.text, start, end))
+    if verdict is None:
+        return None
+    if verdict.span:
+        start, end = verdict.span
+        value = piece.text[start:end]
+        if is_documentation(value):
+            return None
+    return _candidate(rule, piece, value, (start, end), verdict)
+
+
+def _candidate(rule: Signature, piece: Piece, value: bytes, at: tuple[int, int], verdict: Verdict) -> Candidate:
+    return Candidate(
+        kind=verdict.kind or rule.kind,
+        title=verdict.title or rule.title,
+        identity=value,
+        spans=(Span(*piece.outer(*at)),),
+        encoding=piece.encoding,
+        components=(Component("value", value, "text"),),
+        severity=rule.severity if verdict.severity is None else verdict.severity,
+        confidence=rule.confidence if verdict.confidence is None else verdict.confidence,
+        evidence=verdict.evidence or "documented format",
+        signature=rule.id,
+        public=verdict.public,
+        preview=_preview(rule, value),
+    )
+
+
+def _preview(rule: Signature, value: bytes) -> str:
+    text = value.decode("latin-1")
+    prefix = max((a for a in rule.anchors if text.startswith(a) and len(text) >= len(a) + 8), key=len, default="")
+    return f"{prefix}… ({len(value)} characters)"
+
+
+def _settled(found: Iterable[Candidate]) -> list[Candidate]:
+    """One candidate for one place: the surer, then the longer; a generic guess gives way to a named format."""
+    best: dict[tuple[int, int], Candidate] = {}
+    for candidate in found:
+        span = candidate.spans[0]
+        key = (span.start, span.end)
+        other = best.get(key)
+        if other is None or _rank(candidate) > _rank(other):
+            best[key] = candidate
+    kept: list[Candidate] = []
+    sure = sorted((c.spans[0] for c in best.values() if c.confidence > Confidence.POSSIBLE), key=lambda s: s.start)
+    begins = [s.start for s in sure]
+    for candidate in sorted(best.values(), key=lambda c: (c.spans[0].start, c.spans[0].end)):
+        span = candidate.spans[0]
+        near = sure[max(0, bisect_right(begins, span.end) - 8) : bisect_right(begins, span.end)]
+        if candidate.confidence > Confidence.POSSIBLE or not any(
+            s.start < span.end and span.start < s.end for s in near
+        ):
+            kept.append(candidate)
+    return kept
+
+
+def _rank(candidate: Candidate) -> tuple[int, int, str]:
+    return candidate.confidence, candidate.severity, candidate.signature or ""
+
+
+class ForeignMatcher:
+    """Runs users' YARA rules on whole windows, as they are written.
+
+    ``limits`` says what was cut; the engine reports it.
+    What a rule makes of a window's edge is its own affair.
+    """
+
+    name = "user-rules"
+    anchors: Sequence[bytes] = ()
+    reach = 4096
+
+    def __init__(self, files: Sequence[ForeignFile]) -> None:
+        self.files = tuple(files)
+        self.limits: list[str] = []
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
+        """All matches of all rules, as ``possible``."""
+        return [c for file in self.files for c in self._match(file, view.data)]
+
+    def _match(self, file: ForeignFile, data: memoryview) -> Iterator[Candidate]:
+        rules = {rule.name: rule for rule in file.rules}
+        for match in self._matches(file, data):
+            rule = rules.get(match.rule)
+            if rule is None:
+                continue
+            for string in match.strings:
+                for instance in string.instances:
+                    start, end = instance.offset, instance.offset + instance.matched_length
+                    value = bytes(data[start:end])
+                    yield Candidate(
+                        kind="user-rule",
+                        title=rule.title,
+                        identity=value,
+                        spans=(Span(start, end),),
+                        encoding="utf-8",
+                        components=(Component("value", value, "octets"),),
+                        severity=rule.severity,
+                        confidence=Confidence.POSSIBLE,
+                        evidence="user rule",
+                        signature=rule.name,
+                        preview=f"({len(value)} bytes)",
+                    )
+
+    def _matches(self, file: ForeignFile, data: memoryview) -> list[Any]:
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                matches: list[Any] = compiled(file.source).match(data=data, timeout=60)
+        except yara.Error:
+            self._limit(f"{file.file}: user rules did not finish on a window")
+            return []
+        if caught:
+            self._limit(f"{file.file}: more than 1,000,000 matches in a window")
+        return matches
+
+    def _limit(self, text: str) -> None:
+        if text not in self.limits:
+            self.limits.append(text)

@@ -1,0 +1,199 @@
+"""Text under its encodings: what an anchor looks like in each; from an encoded place to plain text and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Form(Enum):
+    """How an anchor stands in memory."""
+
+    ASCII = "utf-8"
+    UTF16 = "utf-16"
+    UTF32 = "utf-32"
+    HEX = "hex"
+    BASE64 = "base64"
+    BASE64_WIDE = "base64+utf-16"
+    BASE64_BASE64 = "base64+base64"
+
+
+BASE64, BASE64_WIDE, BASE64_BASE64 = Form.BASE64, Form.BASE64_WIDE, Form.BASE64_BASE64
+_STABLE = 4
+_STABLE_TWICE = 8
+_HEX_RUN = re.compile(rb"[0-9A-Fa-f]*")
+_BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]*")
+_INNER = re.compile(rb"[A-Za-z0-9+/_-]{24,}")
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Plain text, and where it came from.
+
+    Character ``i`` stands at ``base + unit * i`` of what encloses it; ``lead`` is the number of zero bytes before the
+    character within its unit (big-endian UTF-16, UTF-32). ``unit`` 0 means base64, four characters for three.
+    """
+
+    text: bytes = field(repr=False)
+    base: int
+    unit: int
+    encoding: str
+    lead: int = 0
+    parent: Piece | None = field(default=None, repr=False)
+
+    def outer(self, start: int, end: int) -> tuple[int, int]:
+        """The place, in the window, of characters ``[start, end)``."""
+        if self.unit:
+            low, high = self.base + self.unit * start - self.lead, self.base + self.unit * end - self.lead
+        else:
+            low = self.base + start // 3 * 4 + start % 3
+            high = self.base + (end - 1) // 3 * 4 + (end - 1) % 3 + 2
+        return self.parent.outer(low, high) if self.parent else (low, high)
+
+
+# ---------------------------------------------------------------- anchors
+
+
+def cases(anchor: str) -> list[str]:
+    """An anchor as people write it: as it is, in lower case, in upper case, capitalised."""
+    return list(dict.fromkeys((anchor, anchor.lower(), anchor.upper(), anchor[:1].upper() + anchor[1:].lower())))
+
+
+def encoded_anchors(anchors: Iterable[str], nocase: bool) -> Iterator[tuple[bytes, Form, int]]:
+    """(literal, form, shift) of each anchor in each form; ``shift`` matters for base64 only."""
+    for anchor in anchors:
+        for text in cases(anchor) if nocase else [anchor]:
+            yield from _forms(text.encode("ascii"))
+
+
+def _forms(text: bytes) -> Iterator[tuple[bytes, Form, int]]:
+    wide = text.decode().encode("utf-16-le")[:-1]
+    yield text, Form.ASCII, 0
+    yield wide, Form.UTF16, 0
+    yield text.decode().encode("utf-32-le")[:-3], Form.UTF32, 0
+    yield text.hex().encode(), Form.HEX, 0
+    if text.hex() != text.hex().upper():
+        yield text.hex().upper().encode(), Form.HEX, 0
+    for shift in range(3):
+        once = _stable_base64(text, shift)
+        if len(once) >= _STABLE:
+            yield once, Form.BASE64, shift
+            if len(once) >= _STABLE_TWICE:
+                for again in range(3):
+                    yield _stable_base64(once, again), Form.BASE64_BASE64, again
+        yield _stable_base64(wide, shift), Form.BASE64_WIDE, shift
+
+
+def _stable_base64(text: bytes, shift: int) -> bytes:
+    """The base64 characters that ``text`` alone decides when ``shift`` bytes (modulo 3) stand before it."""
+    encoded = base64.b64encode(bytes(shift) + text)
+    first = (0, 2, 3)[shift]
+    return encoded[first : (shift + len(text)) * 8 // 6]
+
+
+# ---------------------------------------------------------------- from memory to text
+
+
+def neighbourhoods(starts: Sequence[int], need: int, size: int, most: int) -> Iterator[tuple[int, int]]:
+    """Merge ``[start - need, start + need)`` of sorted ``starts``; longer than ``most`` is cut, with overlap."""
+    low = high = -1
+    for start in starts:
+        if low >= 0 and start - need <= high and high - low < most:
+            high = min(size, start + need)
+            continue
+        if low >= 0:
+            yield low, high
+        low, high = max(0, start - need), min(size, start + need)
+    if low >= 0:
+        yield low, high
+
+
+def plain(data: memoryview, low: int, high: int, width: int, phase: int) -> Iterator[Piece]:
+    """The text of ``[low, high)`` in units of ``width`` bytes whose characters stand at ``phase`` modulo ``width``."""
+    if width == 1:
+        yield Piece(bytes(data[low:high]), low, 1, "utf-8")
+        return
+    name = "utf-16" if width == 2 else "utf-32"
+    low += (phase - low) % width
+    raw = bytes(data[low : min(len(data), high + width)])
+    little = _narrow(raw, width, 1)
+    before = bytes(data[max(0, low - width + 1) : low]).rjust(width - 1, b"\1")
+    big = _narrow(before + raw, width, 0)
+    yield Piece(little, low, width, name + "le")
+    if big[: len(little)] != little[: len(big)]:
+        yield Piece(big, low, width, name + "be", width - 1)
+
+
+def _narrow(raw: bytes, width: int, after: int) -> bytes:
+    """The characters of units of ``width`` bytes whose other bytes are zero; a zero for every other unit."""
+    count = len(raw) // width
+    raw = raw[: count * width]
+    chars = bytearray(raw[0::width] if after else raw[width - 1 :: width])
+    others = range(1, width) if after else range(width - 1)
+    for other in others:
+        column = raw[other::width]
+        if column.count(0) != count:
+            for position, byte in enumerate(column):
+                if byte:
+                    chars[position] = 0
+    return bytes(chars)
+
+
+def narrowed(piece: Piece) -> Iterator[Piece]:
+    """The UTF-16 text inside decoded bytes, at either alignment; nothing where there is none."""
+    if piece.text.count(0) * 4 < len(piece.text):
+        return
+    for phase in (0, 1):
+        text = _narrow(piece.text[phase:], 2, 1)
+        if text.count(0) * 2 < len(text):
+            yield Piece(text, phase, 2, piece.encoding + "+utf-16", parent=piece)
+
+
+def decoded_run(data: memoryview, start: int, form: Form, shift: int, need: int) -> tuple[Piece | None, int]:
+    """Decode the run of hex or base64 around ``start``, ``need`` characters to either side.
+
+    Returns the text and the position up to which further hits are covered by it.
+    """
+    low, high, ended = _run_around(data, start, _HEX_RUN if form is Form.HEX else _BASE64_RUN, need)
+    covered = high if ended else high - need // 2
+    if form is Form.HEX:
+        low += (start - low) % 2
+        high -= (high - low) % 2
+        return Piece(bytes.fromhex(bytes(data[low:high]).decode("ascii")), low, 2, "hex"), covered
+    low += (start - (0, 2, 3)[shift] - low) % 4
+    return _base64_piece(bytes(data[low:high]), low, None), covered
+
+
+def _run_around(data: memoryview, start: int, run: re.Pattern[bytes], need: int) -> tuple[int, int, bool]:
+    left = bytes(data[max(0, start - need) : start])[::-1]
+    right = bytes(data[start : start + need])
+    before, after = run.match(left), run.match(right)
+    low = start - (before.end() if before else 0)
+    high = start + (after.end() if after else 0)
+    return low, high, high < start + need
+
+
+def _base64_piece(text: bytes, base: int, parent: Piece | None) -> Piece | None:
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    try:
+        decoded = binascii.a2b_base64(text.translate(_TO_STANDARD) + b"=" * (-len(text) % 4))
+    except binascii.Error:
+        return None
+    encoding = "base64" if parent is None else parent.encoding + "+base64"
+    return Piece(decoded, base, 0, encoding, parent=parent)
+
+
+def inner_runs(piece: Piece, depth: int = 2) -> Iterator[Piece]:
+    """Base64 runs inside decoded text, decoded, and those inside them, ``depth`` deep."""
+    for run in _INNER.finditer(piece.text):
+        inner = _base64_piece(run[0], run.start(), piece)
+        if inner is not None:
+            yield inner
+            if depth > 1:
+                yield from inner_runs(inner, depth - 1)
