@@ -1,0 +1,179 @@
+"""Where in a window the words look random: the one map that all raw-key matchers share.
+
+A word looks random when it is not a small number, not a pointer of user or kernel space, and not text: its top
+16 bits are neither 0 nor 0xffff and some byte has its top bit set. Of truly random words 0.4 % fail that, so no
+decision rests on a single word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dumpscan.matchers.base import View
+
+Words = NDArray[np.uint64]
+Bytes = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
+Positions = NDArray[np.int64]
+
+STRIDE = 2
+"""One word in ``STRIDE`` is sampled first; a number of 32 bytes then has two samples, both plain once in 60,000."""
+
+BLOCK = 1 << 14
+"""Words looked at in one go: 128 KiB, which leaves room in the L2 cache for the temporaries."""
+
+_PLAIN_TOP = np.uint64(1 << 49)
+_ONE_TOP = np.uint64(1 << 48)
+_ONES = np.uint64(0x0101010101010101)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+
+
+@dataclass(frozen=True, slots=True)
+class WordMap:
+    """The aligned part of a window.
+
+    ``octets`` (n * 8) and ``words`` (n, little-endian) are two views of it; ``base`` is the position of its first
+    byte in the window. ``random`` (n) flags words that look random, ``dense`` (n) the words from which six of
+    eight do and which are not full of the commonest bytes of machine code: true for 64 random bytes but for six
+    in a million.
+    """
+
+    octets: Bytes = field(repr=False)
+    words: Words = field(repr=False)
+    base: int
+    random: Flags = field(repr=False)
+    dense: Flags = field(repr=False)
+
+
+def looks_random(words: Words) -> Flags:
+    """Flag each word that looks random (any shape)."""
+    flags: Flags = (words + _ONE_TOP) >= _PLAIN_TOP
+    flags &= (words & _HIGH_BITS) != 0
+    return flags
+
+
+def word_map(view: View) -> WordMap:
+    """Map the live part of ``view``; zero pages stay plain and are not read."""
+    base = -view.phase % 8
+    count = max(0, (len(view.data) - base) // 8)
+    octets = np.frombuffer(view.data, np.uint8, count * 8, min(base, len(view.data)))
+    words = octets.view("<u8")
+    random = np.zeros(count, np.bool_)
+    live = []
+    for span in view.live:
+        first = max(0, (span.start - base) // 8 // STRIDE * STRIDE)
+        last = min(count, -((base - span.end) // 8))
+        live.append((first, last))
+        for start in range(first, last, BLOCK):
+            _map_block(words, random, start, min(start + BLOCK, last))
+    return WordMap(octets, words, base, random, _dense(words, random, live))
+
+
+def _map_block(words: Words, random: Flags, start: int, end: int) -> None:
+    """Fill ``random[start:end]``, looking closely only around samples that look random."""
+    block = words[start:end]
+    sample = looks_random(block[::STRIDE])
+    hits = int(np.count_nonzero(sample))
+    if not hits:
+        return
+    if hits * 64 > len(sample):
+        random[start:end] = looks_random(block)
+        return
+    near = np.flatnonzero(sample) * STRIDE
+    for step in range(-STRIDE + 1, STRIDE):
+        index = near + step
+        index = index[(index >= 0) & (index < len(block))]
+        random[start + index] = looks_random(block[index])
+
+
+def _dense(words: Words, random: Flags, live: list[tuple[int, int]]) -> Flags:
+    dense = np.zeros(len(words), np.bool_)
+    for first, last in live:
+        for start in range(first, last, BLOCK):
+            end = min(start + BLOCK + 7, last)
+            enough = total8(random[start:end].view(np.uint8)) >= 6
+            if enough.any():
+                enough &= total8(_common(words[start:end])) <= 6
+                dense[start : start + min(BLOCK, end - start)] = enough[:BLOCK]
+    return dense
+
+
+def total8(counts: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Element i is the sum of elements i to i + 7 (of those that exist)."""
+    total = counts.copy()
+    for step in (1, 2, 4):
+        if len(total) > step:
+            total[:-step] += total[step:]  # NumPy copies where source and target overlap
+    return total
+
+
+def _common(words: Words) -> NDArray[np.uint8]:
+    """How many of the byte values 00, ff and 48, of which x86-64 code is full, each word holds."""
+    count = np.zeros(len(words), np.uint8)
+    for value in (np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x4848484848484848)):
+        turned = words ^ value
+        count += (((turned - _ONES) & ~turned & _HIGH_BITS) != 0).view(np.uint8)
+    return count
+
+
+def edges(flags: Flags) -> tuple[Positions, Positions]:
+    """The indices where runs of set flags begin, and the ones (exclusive) where they end."""
+    turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
+    rising = flags[turns]
+    starts, ends = turns[rising], turns[~rising]
+    if len(flags) and flags[0]:
+        starts = np.concatenate([np.zeros(1, starts.dtype), starts])
+    if len(flags) and flags[-1]:
+        ends = np.concatenate([ends, np.full(1, len(flags), ends.dtype)])
+    return starts, ends
+
+
+def borders(mapped: WordMap) -> tuple[Positions, Positions]:
+    """The words where numbers may begin, and where they may end (exclusive): next to plain words, in dense places.
+
+    A single plain word between random ones counts only if it is a small number, as an allocator's header is:
+    otherwise each word that looks plain by chance would be one.
+    """
+    random, dense, words = mapped.random, mapped.dense, mapped.words
+    begins, ends = edges(random)
+    begins = begins[dense[begins]]
+    before = np.maximum(begins - 1, 0)
+    begins = begins[(begins < 2) | ~random[before - 1] | small(words[before])]
+    ends = ends[ends >= 8]
+    ends = ends[dense[ends - 8]]
+    inner = ends[ends < len(words) - 1]
+    kept = ~random[inner + 1] | small(words[inner])
+    return begins, np.concatenate([inner[kept], ends[ends >= len(words) - 1]])
+
+
+def small(words: Words) -> Flags:
+    """Flag the words whose upper 32 bits are all equal."""
+    flags: Flags = (words + np.uint64(1 << 32)) >> np.uint64(33) == 0
+    return flags
+
+
+def rows(octets: Bytes, starts: Positions, size: int) -> Bytes:
+    """``size`` bytes from each of ``starts``, as rows; the caller keeps the starts in range."""
+    if not len(starts):
+        return np.zeros((0, size), np.uint8)
+    cells = np.ndarray((len(octets) - size + 1,), f"V{size}", octets.data, 0, (1,))
+    taken = cells[starts]
+    return taken.view(np.uint8).reshape(len(starts), size)
+
+
+def various(table: Bytes) -> Flags:
+    """Flag the rows that have as many different bytes as random ones do (five standard deviations allowed).
+
+    Machine code, tables of floats and text in odd encodings fail. Below 32 bytes nothing is refused.
+    """
+    size = table.shape[1]
+    ordered = np.sort(table, axis=1)
+    different = np.count_nonzero(ordered[:, 1:] != ordered[:, :-1], axis=1) + 1
+    fill = size / 256
+    mean = 256 * (1 - np.exp(-fill))
+    deviation = np.sqrt(max(0.0, 256 * np.exp(-fill) * (1 - (1 + fill) * np.exp(-fill))))
+    kept: Flags = different >= (mean - 5 * deviation - 1 if size >= 32 else 0)
+    return kept

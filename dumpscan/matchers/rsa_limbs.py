@@ -1,0 +1,147 @@
+"""RSA primes and moduli as raw integers: limbs, octet strings, Java words, digits with unused high bits.
+
+Emits clues of kind ``rsa-integer``: odd numbers of exactly the width of a prime or a modulus of a common size,
+without a small factor, that look random. What they are is decided by :mod:`dumpscan.prove.rsa`. Exponents are not
+looked for here: most are near their primes, and the sweep finds them once the key is proven; a lone d is the task
+of :mod:`dumpscan.matchers.known_moduli`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value
+from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, edges, rows, various, word_map
+from dumpscan.matchers.sieve import without_small_factor
+from dumpscan.model import Clue
+
+SIZES = (64, 96, 128, 192, 256, 384, 512)
+"""Widths in bytes: primes of RSA-1024, 1536, 2048, 3072 and 4096, and the moduli."""
+
+MULTIPLES = 8
+"""Numbers of one width that may stand one after the other in a stretch: CRT parts are kept so."""
+
+_UNALIGNED = np.array([i for i in range(-8, 32) if i % 8])
+
+MAX_CLUES = 1024
+"""Clues of one window; more is a recorded limit."""
+
+MAX_TRIED = 200_000
+"""Positions sieved in one window and encoding; more is a recorded limit."""
+
+_LE, _OCTETS, _JAVA = "limbs-le", "octets", "words-msw-le32"
+_ENDS = {_LE: (0, -1), _OCTETS: (-1, 0), _JAVA: (-4, 3)}
+"""Encoding -> byte with the lowest bit, byte with the highest; negative from the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class RsaLimbs:
+    """Window matcher: numbers where random-looking stretches begin or end, and multiples of their width after that."""
+
+    name: str = "rsa-limbs"
+    anchors: Sequence[bytes] = ()
+    reach: int = (MULTIPLES + 1) * SIZES[-1]
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue]:
+        return self.from_map(word_map(view))
+
+    def from_map(self, mapped: WordMap) -> Iterator[Clue]:
+        """As :meth:`match`, for a window that is mapped already."""
+        left = MAX_CLUES
+        for clue in _clues(mapped):
+            if clue.kind != "limit":
+                left -= 1
+            if left < 0:
+                yield limit("more RSA-like integers than the limit of one window")
+                return
+            yield clue
+
+
+def limit(text: str) -> Clue:
+    """What a matcher says when a cap cut its work."""
+    return Clue("limit", b"", 0, 0, "", text.encode())
+
+
+def _clues(mapped: WordMap) -> Iterator[Clue]:
+    begins, ends = borders(mapped)
+    stretches, _ = edges(mapped.dense)
+    first = begins[mapped.dense[np.maximum(begins - 3, 0)] < mapped.dense[begins]]
+    isolated = (8 * stretches[:, None] + _UNALIGNED).ravel()
+    for size in SIZES:
+        multiples = (first[:, None] + np.arange(1, MULTIPLES) * (size // 8)).ravel()
+        aligned = 8 * np.unique(np.concatenate([begins, ends - size // 8, multiples]))
+        halves = np.unique(np.concatenate([aligned - 4, aligned, aligned + 4]))
+        for encoding in (_LE, _OCTETS, _JAVA):
+            starts = halves
+            if encoding == _OCTETS:
+                starts = np.concatenate([aligned, isolated])
+            yield from _fixed(mapped, starts, size, encoding)
+    yield from _digit_clues(mapped)
+
+
+def _fixed(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Iterator[Clue]:
+    """Clues of one width and encoding that begin at one of ``starts`` (bytes from the map's base)."""
+    octets, dense = mapped.octets, mapped.dense
+    starts = starts[(starts >= 0) & (starts <= len(octets) - size)]
+    low, high = (i % size for i in _ENDS[encoding])
+    starts = starts[octets[starts + high] >= 128]
+    starts = starts[octets[starts + low] & 1 == 1]
+    starts = starts[_filled(dense, starts, size)]
+    if len(starts) > MAX_TRIED:
+        yield limit("more random-looking positions than the limit of one window")
+        starts = starts[:MAX_TRIED]
+    for block in range(0, len(starts), 4096):
+        yield from _sieved(mapped, starts[block : block + 4096], size, encoding)
+
+
+def _filled(dense: Flags, starts: Positions, size: int) -> Flags:
+    """Whether the numbers look random from their first whole word to their last."""
+    first, last = -(-starts // 8), (starts + size) // 8 - 8
+    ok: Flags = dense[np.minimum(first, np.maximum(last, 0))] & dense[np.maximum(last, 0)]
+    for step in range(8, size // 8 - 8, 8):
+        ok &= dense[first + step]
+    return ok
+
+
+def _sieved(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Iterator[Clue]:
+    table = _little(rows(mapped.octets, starts, size), encoding)
+    kept = without_small_factor(table)
+    table, starts = table[kept], starts[kept]
+    kept = various(table)
+    for start, row in zip(starts[kept].tolist(), table[kept], strict=True):
+        position = mapped.base + start
+        yield Clue("rsa-integer", row[::-1].tobytes(), position, position + size, encoding)
+
+
+def _little(table: Bytes, encoding: str) -> Bytes:
+    """The rows with their lowest byte first."""
+    if encoding == _OCTETS:
+        return np.ascontiguousarray(table[:, ::-1])
+    if encoding == _JAVA:
+        return np.ascontiguousarray(table.view("<u4")[:, ::-1]).view(np.uint8)
+    return table
+
+
+def _digit_clues(mapped: WordMap) -> Iterator[Clue]:
+    positions = digit_positions(mapped)
+    for encoding, (bits, width) in DIGITS.items():
+        starts, capped = digit_starts(mapped, positions, bits, width)
+        if capped:
+            yield limit("more digit arrays than the limit of one window")
+        for start in starts:
+            for size in SIZES:
+                count = -(-size * 8 // bits)
+                value = digits_value(mapped.octets, start, count, bits, width)
+                if value.bit_length() == size * 8 and value & 1:
+                    yield from _digit_clue(mapped, start, count * width, value, size, encoding)
+
+
+def _digit_clue(mapped: WordMap, start: int, length: int, value: int, size: int, encoding: str) -> Iterator[Clue]:
+    row = np.frombuffer(value.to_bytes(size, "little"), np.uint8).reshape(1, size)
+    if without_small_factor(row)[0] and various(row)[0]:
+        position = mapped.base + start
+        yield Clue("rsa-integer", value.to_bytes(size, "big"), position, position + length, encoding)

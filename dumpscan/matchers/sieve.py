@@ -1,0 +1,64 @@
+"""Divisibility of many numbers by small primes at once."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dumpscan.matchers.randomness import Bytes, Flags
+
+_LARGEST = 1 << 26
+"""Bound on the moduli: 256 sixteen-bit digits times weights below it sum up exactly in a float64 (2**50)."""
+
+_GROUPS = 16
+
+
+def _groups() -> list[tuple[int, list[int]]]:
+    """Products of consecutive odd primes below the bound, with the primes of each."""
+    groups: list[tuple[int, list[int]]] = []
+    product = 1
+    primes: list[int] = []
+    candidate = 3
+    known: list[int] = []
+    while len(groups) < _GROUPS:
+        if all(candidate % prime for prime in known):
+            known.append(candidate)
+            if product * candidate >= _LARGEST:
+                groups.append((product, primes))
+                product, primes = 1, []
+            product *= candidate
+            primes.append(candidate)
+        candidate += 2
+    return groups
+
+
+GROUPS = _groups()
+
+
+@lru_cache(maxsize=32)
+def _weights(digits: int) -> NDArray[np.float64]:
+    """(digits, groups): 2**(16 i) modulo each product."""
+    table = [[pow(2, 16 * i, product) for product, _ in GROUPS] for i in range(digits)]
+    return np.array(table, np.float64)
+
+
+def without_small_factor(table: Bytes) -> Flags:
+    """Flag the rows (little-endian numbers, an even number of bytes, up to 512) that no small odd prime divides."""
+    digits = table.view("<u2").astype(np.float64)
+    weights = _weights(digits.shape[1])
+    alive = np.arange(len(table))
+    for first, last in ((0, 2), (2, 6), (6, _GROUPS)):
+        if not len(alive):
+            break
+        sums = digits[alive] @ weights[:, first:last]
+        coprime = np.ones(len(alive), np.bool_)
+        for column, (product, primes) in enumerate(GROUPS[first:last]):
+            rest = (sums[:, column] % product).astype(np.uint32)
+            for prime in primes:
+                coprime &= rest % np.uint32(prime) != 0
+        alive = alive[coprime]
+    flags = np.zeros(len(table), np.bool_)
+    flags[alive] = True
+    return flags

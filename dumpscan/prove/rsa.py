@@ -1,0 +1,187 @@
+"""RSA keys from raw integers: p * q = n, n known or seen in the same dump; n factored from a lone exponent.
+
+Everything cheap is done on lowest limbs with NumPy (p0 * q0 = n0 mod 2**64); whatever passes is checked in full
+with Python's integers, so that nothing false can be proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dumpscan.keys import factors_from_exponent, rsa_key
+from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.prove.pointers import pointed_integers
+
+Limbs = NDArray[np.uint64]
+Read = Callable[[int, int], bytes]
+
+EXPONENTS = (65537, 3, 17, 5, 257, 35, 37)
+"""Public exponents in use; tried where only n is known."""
+
+MAX_DIVISIONS = 2_000_000
+"""Divisions of a modulus by a candidate: about two seconds."""
+
+NEIGHBOURS = 256
+"""A prime is multiplied with this many of the candidates after it, to find a modulus that no certificate names."""
+
+_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Integer:
+    value: int
+    spans: tuple[Span, ...]
+    encoding: str
+
+
+def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read) -> list[Candidate]:
+    """RSA keys with a component among ``clues`` (kinds ``rsa-integer`` and ``integer-pointer``)."""
+    integers = _integers(clues, read)
+    moduli = {key.numbers[0]: key.numbers[1] for key in publics if key.algorithm == "rsa"}
+    keys: dict[int, Candidate] = {}
+    for candidate in _all(integers, moduli):
+        keys.setdefault(int.from_bytes(candidate.identity, "big"), candidate)
+    return list(keys.values())
+
+
+def _all(integers: Sequence[_Integer], moduli: dict[int, int]) -> Iterator[Candidate]:
+    found: set[int] = set()
+    for n, p in _products(integers):
+        if n not in found:
+            found.add(n)
+            exponent = moduli.get(n, 0)
+            yield from _key(n, p, exponent, integers)
+    rest = {n: e for n, e in moduli.items() if n not in found}
+    for n, p in _divisors(integers, rest):
+        if n not in found:
+            found.add(n)
+            yield from _key(n, p, rest[n], integers)
+    for n, e in rest.items():
+        if n not in found:
+            yield from _from_exponents(n, e, integers)
+
+
+def _integers(clues: Iterable[Clue], read: Read) -> list[_Integer]:
+    """The different values, in the order of their places."""
+    merged: dict[int, _Integer] = {}
+    placed = [c for c in clues if c.kind == "rsa-integer"]
+    for clue in sorted(placed, key=lambda c: c.start):
+        _merge(merged, int.from_bytes(clue.value, "big"), (Span(clue.start, clue.end),), clue.encoding)
+    for value in pointed_integers(clues, read, 512, 8192):
+        _merge(merged, value, (), "limbs-le")
+    return list(merged.values())
+
+
+def _merge(merged: dict[int, _Integer], value: int, spans: tuple[Span, ...], encoding: str) -> None:
+    known = merged.get(value)
+    if known is None or len(known.spans) < 16:
+        before = known.spans if known else ()
+        merged[value] = _Integer(value, before + spans, known.encoding if known else encoding)
+
+
+def _key(n: int, p: int, e: int, integers: Sequence[_Integer]) -> Iterator[Candidate]:
+    """The key of n = p * q, with the places of its primes."""
+    q = n // p
+    primes = [i for i in integers if i.value in (p, q)]
+    spans = tuple(span for i in primes for span in i.spans)
+    encoding = primes[0].encoding if primes else "limbs-le"
+    for exponent in (e,) if e else EXPONENTS:
+        key = rsa_key(n, exponent, p=p, q=q, spans=spans, encoding=encoding)
+        if key:
+            yield key
+            return
+
+
+def low_limbs(values: Iterable[int]) -> Limbs:
+    """The lowest 64 bits of each value."""
+    return np.array([value & _MASK for value in values], np.uint64)
+
+
+def inverse64(odd: Limbs) -> Limbs:
+    """Inverses modulo 2**64, by Newton's iteration from three correct bits (x * x = 1 mod 8 for odd x)."""
+    two = np.uint64(2)
+    inverse = odd.copy()
+    for _ in range(5):
+        inverse *= two - odd * inverse
+    return inverse
+
+
+def _divisors(integers: Sequence[_Integer], moduli: dict[int, int]) -> Iterator[tuple[int, int]]:
+    """(n, p) for the candidates that divide one of ``moduli``."""
+    odd = [i.value for i in integers if i.value & 1]
+    yield from _joined(odd, moduli)
+    left = MAX_DIVISIONS
+    for n in moduli:
+        half = n.bit_length() // 2
+        fitting = [v for v in odd if half - 8 <= v.bit_length() <= half + 8]
+        for p in fitting[: max(left, 0)]:
+            if n % p == 0:
+                yield n, p
+                break
+        left -= len(fitting)
+
+
+def _joined(values: Sequence[int], moduli: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """(n, p) where both p and q are among ``values``."""
+    if not values:
+        return
+    low = low_limbs(values)
+    inverse, ordered = inverse64(low), np.sort(low)
+    for n in moduli:
+        wanted = inverse * np.uint64(n & _MASK)
+        at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+        for index in np.flatnonzero(ordered[at] == wanted).tolist():
+            if 1 < values[index] < n and n % values[index] == 0:
+                yield n, values[index]
+
+
+def _products(integers: Sequence[_Integer]) -> Iterator[tuple[int, int]]:
+    """(n, p) where p, q and n are all candidates: the products of neighbours, looked up by their lowest limbs."""
+    by_bits: dict[int, list[int]] = {}
+    for integer in integers:
+        if integer.value & 1:
+            by_bits.setdefault(integer.value.bit_length(), []).append(integer.value)
+    for bits, values in by_bits.items():
+        moduli = {n & _MASK: n for b in (2 * bits, 2 * bits - 1) for n in by_bits.get(b, ())}
+        if moduli and bits >= 256:
+            yield from _pairs(values, moduli)
+
+
+def _pairs(values: Sequence[int], moduli: dict[int, int]) -> Iterator[tuple[int, int]]:
+    low = low_limbs(values)
+    wanted = np.sort(low_limbs(moduli))
+    for step in range(1, min(NEIGHBOURS, len(values) - 1) + 1):
+        product = low[:-step] * low[step:]
+        at = np.minimum(np.searchsorted(wanted, product), len(wanted) - 1)
+        for index in np.flatnonzero(wanted[at] == product).tolist():
+            n = values[index] * values[index + step]
+            if moduli[int(product[index])] == n:
+                yield n, values[index]
+
+
+def exponent_fits(n: int, e: int, d: int) -> bool:
+    """Whether d may be the exponent of n: e * d = 1 + k * (n - p - q + 1) / g for small k and g.
+
+    p + q is lost in the upper half of the bits, so e * d / n must be close to a fraction with denominator g.
+    """
+    bits = n.bit_length()
+    if not bits // 2 < d.bit_length() <= bits:
+        return False
+    drop = max(0, bits - 192)
+    ratio = (e * (d >> drop) << 96) // (n >> drop)
+    fraction = ratio & ((1 << 96) - 1)
+    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in (1, *range(2, 130, 2)))
+
+
+def _from_exponents(n: int, e: int, integers: Sequence[_Integer]) -> Iterator[Candidate]:
+    """The key of ``n``, if its private exponent is among the integers."""
+    for integer in integers:
+        if exponent_fits(n, e, integer.value) and factors_from_exponent(n, e, integer.value):
+            key = rsa_key(n, e, d=integer.value, spans=integer.spans, encoding=integer.encoding)
+            if key:
+                yield key
+                return
