@@ -336,7 +336,7 @@ def base64_json(match: Match) -> Verdict | None:
     body = re.split(rb"[_.]", match.value, maxsplit=1)[-1].split(b".")[0].split(b"_")[0]
     for cut in range(4):
         decoded = decode_base64(body[: len(body) - cut])
-        if decoded is not None and decoded.lstrip()[:1] == b"{":
+        if decoded is not None and re.match(rb'\{\s?"[\x20-\x7e]{16,}\Z', decoded):
             return Verdict(Confidence.VALIDATED, "base64 of a JSON object")
     return None
 

@@ -1,7 +1,7 @@
 """Signatures in every form that memory holds text in.
 
-The engine finds the signatures' anchors, as ASCII, UTF-16, UTF-32, hex and base64. Here the surroundings of each hit are
-turned into plain text, and only the signature that the anchor belongs to is run on them. All the pieces that one
+The engine finds the signatures' anchors, as ASCII, UTF-16, UTF-32, hex and base64. Here the surroundings of each hit
+are turned into plain text, and only the signature that the anchor belongs to is run on them. All the pieces that one
 signature is asked about in a window go through YARA at once, so that a window full of anchors costs little more than
 one with a few.
 """
@@ -87,7 +87,7 @@ class SignatureMatcher:
                     pieces.setdefault(rule, []).append(piece)
         found = [c for index, some in pieces.items() for c in self._judge_all(self.rules[index], some)]
         found += self._inside(inner.values())
-        return _settled(found)
+        return _settled(_one_reading(found, view.phase))
 
     def _pieces(
         self, data: memoryview, rule: Signature, form: Form, phase: int, starts: Sequence[int]
@@ -159,7 +159,7 @@ def _run(rule: Signature, pieces: Sequence[Piece]) -> Iterator[Candidate]:
             continue
         index = bisect_right(starts, offset) - 1
         piece, low = pieces[index], offset - starts[index]
-        if low + length > len(piece.text) or not _bounded(rule.boundary, piece.text, low, low + length):
+        if low + length > len(piece.text):
             continue
         candidate = _judge(rule, piece, low, low + length)
         if candidate is not None:
@@ -210,8 +210,10 @@ def _judge(rule: Signature, piece: Piece, start: int, end: int) -> Candidate | N
         if inside is None or inside.start(1) < 0:
             return None
         start, end = start + inside.start(1), start + inside.end(1)
+    if start == end or not _bounded(rule.boundary, piece.text, start, end):
+        return None
     value = piece.text[start:end]
-    if not value or is_documentation(value) or (not rule.placeholders and is_placeholder(value)):
+    if is_documentation(value) or (not rule.placeholders and is_placeholder(value)):
         return None
     verdict: Verdict | None = Verdict()
     if rule.validator:
@@ -247,6 +249,36 @@ def _preview(rule: Signature, value: bytes) -> str:
     text = value.decode("latin-1")
     prefix = max((a for a in rule.anchors if text.startswith(a) and len(text) >= len(a) + 8), key=len, default="")
     return f"{prefix}… ({len(value)} characters)"
+
+
+def _one_reading(found: Iterable[Candidate], phase: int) -> list[Candidate]:
+    """Of overlapping little- and big-endian readings of one wide text, the one that starts earlier.
+
+    Both start alike where zeros stand on both sides; then the address decides, since programs align their strings.
+    """
+    wide: dict[str, list[Candidate]] = {}
+    kept: list[Candidate] = []
+    for candidate in found:
+        if candidate.encoding in ("utf-16le", "utf-16be", "utf-32le", "utf-32be"):
+            wide.setdefault(f"{candidate.signature} {candidate.encoding[:6]}", []).append(candidate)
+        else:
+            kept.append(candidate)
+    for group in wide.values():
+        width = 2 if group[0].encoding.startswith("utf-16") else 4
+        end = -1
+        for candidate in sorted(group, key=lambda c: _reading(c, width, phase)):
+            span = candidate.spans[0]
+            if span.start >= end:
+                kept.append(candidate)
+                end = span.end
+    return kept
+
+
+def _reading(candidate: Candidate, width: int, phase: int) -> tuple[int, bool]:
+    big = candidate.encoding.endswith("be")
+    start = candidate.spans[0].start + (width - 1 if big else 0)
+    aligned_big = (start + phase) % width == width - 1
+    return start, big != aligned_big
 
 
 def _settled(found: Iterable[Candidate]) -> list[Candidate]:

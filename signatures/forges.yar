@@ -1,0 +1,452 @@
+rule github_ghp {
+  meta:
+    id = "github-ghp"
+    title = "GitHub personal access token"
+    kind = "github-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ghp_"
+    longest = 40
+    validator = "crc32-base62"
+    reference = "https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/"
+    example = "ghp_<base62:30><crc32>"
+    counterexample = "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /ghp_[0-9A-Za-z]{36}/
+  condition:
+    $a
+}
+
+rule github_gho {
+  meta:
+    id = "github-gho"
+    title = "GitHub OAuth access token"
+    kind = "github-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "gho_"
+    longest = 40
+    validator = "crc32-base62"
+    reference = "https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/"
+    example = "gho_<base62:30><crc32>"
+    counterexample = "gho_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /gho_[0-9A-Za-z]{36}/
+  condition:
+    $a
+}
+
+rule github_ghu {
+  meta:
+    id = "github-ghu"
+    title = "GitHub user-to-server token"
+    kind = "github-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ghu_"
+    longest = 40
+    validator = "crc32-base62"
+    reference = "https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/"
+    example = "ghu_<base62:30><crc32>"
+    counterexample = "ghu_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /ghu_[0-9A-Za-z]{36}/
+  condition:
+    $a
+}
+
+rule github_ghr {
+  meta:
+    id = "github-ghr"
+    title = "GitHub refresh token"
+    kind = "github-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ghr_"
+    longest = 40
+    validator = "crc32-base62"
+    reference = "https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/"
+    example = "ghr_<base62:30><crc32>"
+    counterexample = "ghr_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /ghr_[0-9A-Za-z]{36}/
+  condition:
+    $a
+}
+
+rule github_ghs {
+  meta:
+    id = "github-ghs"
+    title = "GitHub app installation token"
+    kind = "github-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ghs_"
+    longest = 40
+    validator = "crc32-base62"
+    reference = "https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/"
+    example = "ghs_<base62:30><crc32>"
+    counterexample = "ghs_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /ghs_[0-9A-Za-z]{36}/
+  condition:
+    $a
+}
+
+rule github_fine_grained {
+  meta:
+    id = "github-fine-grained"
+    title = "GitHub fine-grained personal access token"
+    kind = "github-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "github_pat_"
+    longest = 93
+    validator = "random"
+    reference = "https://docs.github.com/en/authentication/keeping-your-account-and-data-secure/managing-your-personal-access-tokens"
+    example = "github_pat_<base62:22>_<base62:59>"
+    counterexample = "github_pat_xxxxxxxxxxxxxxxxxxxxxx_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /github_pat_[0-9A-Za-z]{22}_[0-9A-Za-z]{59}/
+  condition:
+    $a
+}
+
+rule gitlab_glpat {
+  meta:
+    id = "gitlab-glpat"
+    title = "GitLab personal access token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glpat-"
+    longest = 26
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glpat-<base62:20>"
+    counterexample = "glpat-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glpat-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_gldt {
+  meta:
+    id = "gitlab-gldt"
+    title = "GitLab deploy token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "gldt-"
+    longest = 25
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "gldt-<base62:20>"
+    counterexample = "gldt-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /gldt-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_glptt {
+  meta:
+    id = "gitlab-glptt"
+    title = "GitLab pipeline trigger token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glptt-"
+    longest = 26
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glptt-<base62:20>"
+    counterexample = "glptt-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glptt-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_glrt {
+  meta:
+    id = "gitlab-glrt"
+    title = "GitLab runner authentication token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glrt-"
+    longest = 25
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glrt-<base62:20>"
+    counterexample = "glrt-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glrt-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_glft {
+  meta:
+    id = "gitlab-glft"
+    title = "GitLab feed token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glft-"
+    longest = 25
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glft-<base62:20>"
+    counterexample = "glft-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glft-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_glimt {
+  meta:
+    id = "gitlab-glimt"
+    title = "GitLab incoming mail token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glimt-"
+    longest = 26
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glimt-<base62:20>"
+    counterexample = "glimt-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glimt-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_glsoat {
+  meta:
+    id = "gitlab-glsoat"
+    title = "GitLab SCIM token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glsoat-"
+    longest = 27
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glsoat-<base62:20>"
+    counterexample = "glsoat-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glsoat-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_glffct {
+  meta:
+    id = "gitlab-glffct"
+    title = "GitLab feature flags client token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glffct-"
+    longest = 27
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glffct-<base62:20>"
+    counterexample = "glffct-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glffct-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_gloas {
+  meta:
+    id = "gitlab-gloas"
+    title = "GitLab OAuth application secret"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "gloas-"
+    longest = 70
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "gloas-<base62:64>"
+    counterexample = "gloas-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /gloas-[0-9A-Za-z_-]{64}/
+  condition:
+    $a
+}
+
+rule gitlab_glwt {
+  meta:
+    id = "gitlab-glwt"
+    title = "GitLab workspace token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glwt-"
+    longest = 25
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glwt-<base62:20>"
+    counterexample = "glwt-xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glwt-[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_routable {
+  meta:
+    id = "gitlab-routable"
+    title = "GitLab routable personal access token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glpat-"
+    longest = 319
+    validator = "random"
+    boundary = "token"
+    reference = "https://handbook.gitlab.com/handbook/engineering/architecture/design-documents/cells/routable_tokens/"
+    example = "glpat-<base62:36>.01.<lownum:9>"
+    counterexample = "glpat-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.01.xxxxxxxxx"
+  strings:
+    $a = /glpat-[0-9A-Za-z_-]{27,300}\.[0-9a-z]{2}\.[0-9a-z]{9}/
+  condition:
+    $a
+}
+
+rule gitlab_agent {
+  meta:
+    id = "gitlab-agent"
+    title = "GitLab agent for Kubernetes token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glagent-"
+    longest = 58
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glagent-<base62:50>"
+    counterexample = "glagent-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glagent-[0-9A-Za-z_-]{50}/
+  condition:
+    $a
+}
+
+rule gitlab_ci_job {
+  meta:
+    id = "gitlab-ci-job"
+    title = "GitLab CI job token"
+    kind = "gitlab-token"
+    severity = "medium"
+    confidence = "validated"
+    anchor = "glcbt-"
+    longest = 32
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "glcbt-64_<base62:20>"
+    counterexample = "glcbt-64_xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glcbt-[0-9a-zA-Z]{1,5}_[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule gitlab_runner_registration {
+  meta:
+    id = "gitlab-runner-registration"
+    title = "GitLab runner registration token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "GR1348941"
+    longest = 29
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/#token-prefixes"
+    example = "GR1348941<base62:20>"
+    counterexample = "GR1348941xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /GR1348941[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule bitbucket_app_password {
+  meta:
+    id = "bitbucket-app-password"
+    title = "Bitbucket app password"
+    kind = "bitbucket-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ATBB"
+    longest = 36
+    validator = "random"
+    reference = "https://support.atlassian.com/bitbucket-cloud/docs/app-passwords/"
+    example = "ATBB<base62:24><HEX:8>"
+    counterexample = "ATBBxxxxxxxxxxxxxxxxxxxxxxxx00000000"
+  strings:
+    $a = /ATBB[0-9A-Za-z]{24}[0-9A-F]{8}/
+  condition:
+    $a
+}
+
+rule atlassian_api_token {
+  meta:
+    id = "atlassian-api-token"
+    title = "Atlassian API token"
+    kind = "atlassian-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ATATT3"
+    longest = 236
+    validator = "random"
+    boundary = "base64"
+    reference = "https://support.atlassian.com/atlassian-account/docs/manage-api-tokens-for-your-atlassian-account/"
+    example = "ATATT3<base64url:180>=<HEX:8>"
+    counterexample = "ATATT3xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx=00000000"
+  strings:
+    $a = /ATATT3[0-9A-Za-z_=-]{180,230}/
+  condition:
+    $a
+}
+
+rule bitbucket_repository_token {
+  meta:
+    id = "bitbucket-repository-token"
+    title = "Bitbucket access token"
+    kind = "bitbucket-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ATCTT3"
+    longest = 236
+    validator = "random"
+    boundary = "base64"
+    reference = "https://support.atlassian.com/bitbucket-cloud/docs/access-tokens/"
+    example = "ATCTT3<base64url:180>=<HEX:8>"
+    counterexample = "ATCTT3xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx=00000000"
+  strings:
+    $a = /ATCTT3[0-9A-Za-z_=-]{180,230}/
+  condition:
+    $a
+}

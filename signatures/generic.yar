@@ -1,0 +1,44 @@
+rule password_assignment {
+  meta:
+    id = "password-assignment"
+    title = "Password in a key and value"
+    kind = "password"
+    severity = "medium"
+    confidence = "possible"
+    anchor = "password|passwd|passphrase"
+    anchor_nocase = true
+    longest = 100
+    validator = "plausible-password"
+    value = "(?i)(?:password|passwd|passphrase)[\\\"']?\\s*(?:=>|=|:)\\s*[\\\"']?(.+)\\Z"
+    boundary = "none"
+    reference = "https://12factor.net/config"
+    example = "DB_PASSWORD=<base62:14>"
+    example2 = "\"password\": \"<base62:14>\""
+    counterexample = "password=changeme"
+  strings:
+    $a = /(password|passwd|passphrase)[\"']?\s{0,3}(=|:|=>)\s{0,3}[\"']?[^\s\"'<>,;&\x00-\x1f\x7f-\xff]{6,80}/ nocase
+  condition:
+    $a
+}
+
+rule secret_assignment {
+  meta:
+    id = "secret-assignment"
+    title = "Secret in a key and value"
+    kind = "api-key"
+    severity = "medium"
+    confidence = "possible"
+    anchor = "api_key|apikey|api-key|secret_key|client_secret|access_token|auth_token|refresh_token|secretkey|clientsecret|accesstoken"
+    anchor_nocase = true
+    longest = 223
+    validator = "mixed"
+    value = "(?:=>|=|:)\\s*[\\\"']?(.+)\\Z"
+    boundary = "none"
+    reference = "https://12factor.net/config"
+    example = "API_KEY=<base62:32>"
+    counterexample = "api_key=your-api-key-goes-here"
+  strings:
+    $a = /(api[_-]?key|secret_?key|client_?secret|access_?token|auth_?token|refresh_?token)[\"']?\s{0,3}(=|:|=>)\s{0,3}[\"']?[0-9A-Za-z._~+\/=-]{16,200}/ nocase
+  condition:
+    $a
+}

@@ -1,0 +1,139 @@
+"""The signature matcher: every encoding, its place, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import pickle
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
+from dumpscan.model import Candidate, Confidence, Span
+from dumpscan.signature_check import run
+from dumpscan.signature_examples import expand
+from dumpscan.signatures_loader import ForeignFile, ForeignRule, load
+
+MATCHER = SignatureMatcher(load())
+TOKEN = expand("ghp_<base62:30><crc32>")
+
+
+def found(data: bytes) -> list[Candidate]:
+    return run(MATCHER, data)
+
+
+def base64_at(shift: int) -> bytes:
+    return base64.b64encode(b"-;="[:shift] + TOKEN.encode() + b" ")
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "length"),
+    [
+        (TOKEN.encode(), "utf-8", 40),
+        (TOKEN.encode("utf-16-le"), "utf-16le", 80),
+        (b"\1" + TOKEN.encode("utf-16-be") + b"\1", "utf-16be", 80),
+        (TOKEN.encode("utf-32-le"), "utf-32le", 160),
+        (TOKEN.encode("utf-32-be") + b"\1", "utf-32be", 160),
+        (TOKEN.encode().hex().encode(), "hex", 80),
+        (TOKEN.encode().hex().upper().encode(), "hex", 80),
+        (base64_at(0), "base64", 54),
+        (base64_at(1), "base64", 55),
+        (base64_at(2), "base64", 54),
+        (base64.b64encode(TOKEN.encode("utf-16-le")), "base64+utf-16", 107),
+    ],
+)
+def test_encodings(data: bytes, encoding: str, length: int) -> None:
+    for pad in range(4):
+        candidates = found(b"\2" * pad + data + b"\0\0\0\0")
+        assert [(c.encoding, len(c.spans[0]), c.identity) for c in candidates] == [(encoding, length, TOKEN.encode())]
+
+
+def test_base64_in_base64() -> None:
+    inner = base64.b64encode(b"deploy:" + expand("<base62:20>").encode())
+    outer = base64.b64encode(b'{"auths":{"registry.local":{"auth":"' + inner + b'"}}}')
+    candidates = found(b" " + outer + b" ")
+    assert [c.kind for c in candidates] == ["basic-auth"]
+    assert candidates[0].identity == inner
+
+
+def test_escaped_and_encoded_surroundings() -> None:
+    for before in (b"token%3D", b"\\n", b"\\u003d", b"key="):
+        assert len(found(before + TOKEN.encode() + b"&x")) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x" + TOKEN.encode(),
+        TOKEN.encode() + b"x",
+        TOKEN[:-1].encode() + b"!",
+        b"ghp_[0-9A-Za-z]{36}",
+        b"ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        b"AKIA" + b"IOSFODNN7EXAMPLE",
+        b"https://user:password@example.com/",
+        b"https://%s:%s@host/",
+        b"password=os.environ['X']",
+    ],
+)
+def test_near_misses(data: bytes) -> None:
+    assert found(b"\0" + data + b"\0") == []
+
+
+def test_value_alone_is_the_span() -> None:
+    data = b"\0postgres://app:" + b"Zq8hunter2" + b"@db/app\0"
+    (candidate,) = found(data)
+    assert data[candidate.spans[0].start : candidate.spans[0].end] == b"Zq8hunter2"
+    assert "hunter" not in repr(candidate)
+
+
+def test_proven_beats_generic() -> None:
+    (candidate,) = found(b"API_KEY=" + TOKEN.encode() + b"\0")
+    assert (candidate.kind, candidate.confidence) == ("github-token", Confidence.PROVEN)
+
+
+def test_position_does_not_matter() -> None:
+    data = b"\0" * 5000 + b"Authorization: Bearer " + expand("<base62:44>").encode() + b"\r\n" + b"\0" * 5000
+    spans = {run(MATCHER, data[cut:])[0].spans[0].start + cut for cut in (0, 1, 2, 3, 4990)}
+    assert len(spans) == 1
+
+
+def test_dense_hits_stay_linear() -> None:
+    def seconds(count: int) -> float:
+        data = b"password=" * count
+        hits = [Hit(MATCHER.anchors.index(b"password"), 9 * i) for i in range(count)]
+        begin = time.perf_counter()
+        list(MATCHER.match(View(memoryview(data), (Span(0, len(data)),)), hits))
+        return time.perf_counter() - begin
+
+    seconds(1000)
+    assert seconds(80_000) < 24 * max(seconds(10_000), 0.01)
+
+
+def test_matcher_is_picklable() -> None:
+    again = pickle.loads(pickle.dumps(MATCHER))
+    assert [c.identity for c in run(again, TOKEN.encode())] == [TOKEN.encode()]
+
+
+@given(st.lists(st.sampled_from(range(len(MATCHER.anchors))), max_size=6), st.binary(max_size=64))
+def test_total_on_noise(indices: list[int], noise: bytes) -> None:
+    data = noise.join(MATCHER.anchors[i] for i in indices)
+    run(MATCHER, data)
+
+
+def test_hits_that_lie_do_no_harm() -> None:
+    hits = [Hit(i, p) for i in range(0, len(MATCHER.anchors), 37) for p in (0, 5, 63)]
+    assert list(MATCHER.match(View(memoryview(bytes(64)), (Span(0, 64),)), hits)) == []
+
+
+def test_user_rules_run_on_whole_windows() -> None:
+    source = 'rule mine { strings: $a = "swordfish" wide condition: $a }'
+    matcher = ForeignMatcher([ForeignFile("mine.yar", source, (ForeignRule("mine", "mine", "mine.yar", 1),))])
+    data = "say swordfish".encode("utf-16-le")
+    (candidate,) = matcher.match(View(memoryview(data), (Span(0, len(data)),)), ())
+    assert isinstance(candidate, Candidate)
+    assert candidate.confidence is Confidence.POSSIBLE
+    assert candidate.spans == (Span(8, 26),)
+    assert matcher.limits == []

@@ -1,0 +1,140 @@
+"""Every rule is its own test: what its meta states is tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dumpscan.errors import SignatureError
+from dumpscan.model import Candidate
+from dumpscan.signature_check import check, check_signature, run
+from dumpscan.signature_examples import expand
+from dumpscan.signatures_loader import Ruleset, Signature, load, parse
+
+RULESET = load()
+
+RULE = """
+rule demo {
+  meta:
+    id = "demo-token"
+    title = "Demo token"
+    kind = "demo-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "demo_"
+    longest = 25
+    reference = "https://example.org/"
+    example = "demo_<base62:20>"
+    counterexample = "demo_xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /demo_[0-9A-Za-z]{20}/
+  condition:
+    $a
+}
+"""
+
+
+@pytest.mark.parametrize("signature", RULESET.rules, ids=lambda s: s.id)
+def test_signature(signature: Signature) -> None:
+    assert check_signature(signature) == []
+
+
+def test_all_together() -> None:
+    assert len(RULESET.rules) > 150
+    assert RULESET.digest.startswith("sha256:")
+    assert RULESET.warnings == RULESET.refused == ()
+
+
+def test_sound_rule_passes(tmp_path: Path) -> None:
+    file = tmp_path / "demo.yar"
+    file.write_text(RULE)
+    assert check([file]) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('    title = "Demo token"\n', "", "lacks title"),
+        ('title = "', 'tilte = "x"\n    title = "', "unknown meta tilte"),
+        ('severity = "high"', 'severity = "dire"', "severity is one of"),
+        ('anchor = "demo_"', 'anchor = "dem"', "at least 4"),
+        ("longest = 25", "longest = 24", "longest is 24"),
+        ("longest = 25", "longest = 900", "a number from"),
+        ("{20}/", "{20,}/", "unbounded"),
+        ("{20}/", "+/", "unbounded"),
+        ("{20}/", "{20}/ wide", "modifiers"),
+        ("$a\n}", "$a and filesize > 4\n}", "nothing on a window"),
+        ("$a\n}", "$a at 0\n}", "nothing on a window"),
+        ("$a\n}", "$a and outside\n}", "undefined identifier"),
+        ("demo_[0-9A-Za-z]{20}/", "[0-9A-Za-z]{20}/", "does not compile cleanly"),
+        ('example = "demo_', 'example = "dema_', "holds no anchor"),
+        ('counterexample = "demo_xxxxxxxxxxxxxxxxxxxx"', 'counterexample = "demo_<base62:20>"', "is found"),
+        ('id = "demo-token"', 'id = "Demo"', "lower-case"),
+        ("longest = 25", 'longest = 25\n    validator = "nobody"', "validator is one of"),
+    ],
+)
+def test_unsound_rule_is_refused(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    assert old in RULE
+    file = tmp_path / "demo.yar"
+    file.write_text(RULE.replace(old, new, 1))
+    assert complaint in "\n".join(map(str, check([file])))
+
+
+def test_error_names_file_line_and_rule(tmp_path: Path) -> None:
+    file = tmp_path / "demo.yar"
+    file.write_text(RULE.replace('    kind = "demo-token"\n', ""))
+    with pytest.raises(SignatureError, match=r"demo\.yar:2: rule demo: meta lacks kind"):
+        load(builtin=False, user_paths=[file])
+
+
+def test_foreign_rules_run_or_are_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "community.yara"
+    file.write_text(
+        'import "pe"\n'
+        'rule plain { strings: $a = "at filesize" condition: $a }\n'
+        "rule sized { condition: filesize > 4 }\n"
+        "rule headed { condition: uint16(0) == 0x5a4d }\n"
+        "rule binary { condition: pe.is_dll() }\n"
+        "rule needy { condition: sized and plain }\n"
+    )
+    ruleset = load(builtin=False, user_paths=[tmp_path])
+    assert [r.name for f in ruleset.foreign for r in f.rules] == ["plain"]
+    assert [line.split("rule ")[1].split(":")[0] for line in ruleset.refused] == ["sized", "headed", "binary", "needy"]
+    assert len(ruleset.warnings) == 1
+    assert "plain" in ruleset.warnings[0]
+
+
+def test_missing_user_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SignatureError):
+        load(builtin=False, user_paths=[tmp_path / "none.yar"])
+    with pytest.raises(SignatureError):
+        load(builtin=False, user_paths=[tmp_path])
+
+
+def test_duplicate_id_is_an_error(tmp_path: Path) -> None:
+    for name in ("a.yar", "b.yar"):
+        (tmp_path / name).write_text(RULE)
+    with pytest.raises(SignatureError, match="id also in"):
+        load(builtin=False, user_paths=[tmp_path])
+
+
+def test_rule_sources_hold_no_secret_and_match_none() -> None:
+    """The rules themselves, as they lie in the memory of a scanner, are not findings."""
+    from dumpscan.matchers.signatures import SignatureMatcher
+
+    text = b"\0".join(rule.source.encode() for rule in RULESET.rules)
+    found: list[Candidate] = run(SignatureMatcher(RULESET), text)
+    assert [(c.signature, c.preview) for c in found] == []
+
+
+def test_expansion_is_stable_and_known() -> None:
+    assert expand("a<lt>b") == "a<b"
+    assert expand("x_<base62:30><crc32>") == expand("x_<base62:30><crc32>")
+    with pytest.raises(ValueError, match="unknown generator"):
+        expand("<nothing:3>")
+
+
+def test_ruleset_is_a_value() -> None:
+    assert isinstance(RULESET, Ruleset)
+    assert parse(RULE, "demo.yar")[0].anchors == ("demo_",)

@@ -1,0 +1,120 @@
+"""Validators: published vectors, broken copies, and no exception on anything."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dumpscan.checksums import base58check, bech32, crc32_base62, marvin32_halves
+from dumpscan.model import Confidence
+from dumpscan.signature_examples import expand
+from dumpscan.validators import VALIDATORS, Match, is_placeholder
+
+
+def judge(name: str, value: str, before: str = "", after: str = "") -> Confidence | str | None:
+    text = before + value + after
+    verdict = VALIDATORS[name](Match(text.encode(), len(before), len(before) + len(value)))
+    return None if verdict is None else verdict.confidence or "kept"
+
+
+@pytest.mark.parametrize(
+    ("seed", "text", "expected"),
+    [
+        (0xD53CD9CECD0893B7, b"abc", 0x22C74339492769BF),
+        (0x0DDDDEEEEFFFF000, b"abcdefghijklmnopqrstuvwxyz", 0xA128EB7E7260ACA2),
+        (0x004FB61A001BDBCC, b"", 0x30ED35C100CD3C7D),
+        (0x004FB61A001BDBCC, b"\xaf", 0x48E73FC77D75DDC1),
+        (0x004FB61A001BDBCC, b"\xe7\x0f", 0xB5F6E1FC485DBFF8),
+        (0x004FB61A001BDBCC, b"\x37\xf4\x95", 0xF0B07C789B8CF7E8),
+        (0x004FB61A001BDBCC, b"\x86\x42\xdc\x59", 0x7008F2E87E9CF556),
+    ],
+)
+def test_marvin_vectors(seed: int, text: bytes, expected: int) -> None:
+    """The vectors of SymCrypt's own test."""
+    low, high = marvin32_halves(text, seed)
+    assert high << 32 | low == expected
+
+
+@pytest.mark.parametrize(
+    "tail",
+    ["+ABa13FZVQ==", "+ASt5mnCaw==", "ACDbOpqrYA==", "APIMHbKhsQ==", "+AEhG2s/8w=", "+ASbHpHeAI=", "AIoTOumzco="],
+)
+def test_azure_vectors(tail: str) -> None:
+    """Keys from the tests of the provider's own library."""
+    body = "a" * (76 if tail.endswith("==") else 33)
+    assert judge("azure-key", body + tail) is Confidence.PROVEN
+    assert judge("azure-key", "b" + body[1:] + tail) is None
+
+
+def test_crc32_vectors() -> None:
+    """The token printed in GitHub's announcement of the format, in pieces."""
+    body = "zQWBuTSOoRi4A9sp" + "HcVY5ncnsDkxkJ"
+    assert crc32_base62(body.encode()) == "0mLq17"
+
+
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [
+        ("crc32-base62", "ghp_<base62:30><crc32>"),
+        ("grafana-crc32", "glsa_<base62:32>_<crc32hex>"),
+        ("azure-cask", "<cask:AZFU>"),
+        ("wif", "<wif:01>"),
+        ("wif", "<wif:>"),
+        ("extended-key", "<xprv>"),
+        ("bech32", "<bech32:nsec>"),
+        ("bech32", "<bech32:age-secret-key->"),
+    ],
+)
+def test_checksum_proves_and_refutes(name: str, template: str) -> None:
+    good = expand(template)
+    middle = len(good) // 2
+    swapped = "A" if good[middle] != "A" else "C"
+    assert judge(name, good) is Confidence.PROVEN
+    assert judge(name, good[:middle] + swapped + good[middle + 1 :]) is not Confidence.PROVEN
+
+
+def test_bitcoin_and_bip173_vectors() -> None:
+    assert base58check("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa") is not None
+    assert base58check("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNb") is None
+    assert bech32("A12UEL5L")
+    assert not bech32("A12UEL5M")
+
+
+def test_aws_pair_takes_the_near_secret() -> None:
+    identifier, secret = expand("AKIA<base32:16>"), expand("<base64:40>")
+    match = Match(f"{identifier}\n{secret}\n".encode(), 0, 20)
+    verdict = VALIDATORS["aws-pair"](match)
+    assert verdict is not None
+    assert verdict.span == (21, 61)
+    assert verdict.public["access_key_id"] == identifier
+    assert judge("aws-pair", identifier, after=" " * 600 + secret) == "kept"
+
+
+@pytest.mark.parametrize("value", ["Tr0ub4dor&3x", "hunter2Zq9", "c0rrect-Horse!", "P@ssw0rd-2031"])
+def test_plausible_passwords(value: str) -> None:
+    assert judge("plausible-password", value) is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["getpass.getpass()", "password", "None", "${DB_PASS}", "changeme", "%s", "self.secret", "<password>", "xxxxxxxx",
+     "1.2.3.4", "utf8", "argv[1]", "required", "********", "{{password}}"],
+)  # fmt: skip
+def test_implausible_passwords(value: str) -> None:
+    assert judge("plausible-password", value) is None
+
+
+@pytest.mark.parametrize("value", [b"xxxxxxxxxxxxxxxx", b"0123456789abcdef", b"AAAAAAAAAAAAAAAA", b"your-api-key-here"])
+def test_placeholders(value: bytes) -> None:
+    assert is_placeholder(value)
+
+
+@pytest.mark.parametrize("name", sorted(VALIDATORS))
+def test_total(name: str) -> None:
+    @given(st.binary(max_size=120), st.integers(0, 120), st.integers(0, 120))
+    def never_raises(text: bytes, a: int, b: int) -> None:
+        low, high = sorted((min(a, len(text)), min(b, len(text))))
+        VALIDATORS[name](Match(text, low, high))
+
+    never_raises()
