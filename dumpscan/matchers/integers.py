@@ -47,12 +47,12 @@ def digits_value(octets: Bytes, start: int, count: int, bits: int, width: int) -
     return value
 
 
-def digit_positions(mapped: WordMap) -> Positions:
-    """Words with two clear top bits, as all kinds of digits have, from which five of eight look random."""
+def digit_positions(mapped: WordMap, least: int = 5) -> Positions:
+    """Words with two clear top bits, as all kinds of digits have, from which ``least`` of eight look random."""
     words, found = mapped.words, [np.zeros(0, np.int64)]
     for start in range(0, len(words), BLOCK):
         end = min(start + BLOCK, len(words))
-        enough: Flags = total8(mapped.random[start : end + 7].view(np.uint8))[: end - start] >= 5
+        enough: Flags = total8(mapped.random[start : end + 7].view(np.uint8))[: end - start] >= least
         if enough.any():
             enough &= (words[start:end] & _DIGIT_TOP) == 0
             found.append(np.flatnonzero(enough) + start)

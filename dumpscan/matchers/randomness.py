@@ -96,7 +96,7 @@ def _dense(words: Words, random: Flags, live: list[tuple[int, int]]) -> Flags:
             end = min(start + BLOCK + 7, last)
             enough = total8(random[start:end].view(np.uint8)) >= 6
             if enough.any():
-                enough &= total8(_common(words[start:end])) <= 6
+                enough &= total8(common(words[start:end])) <= 6
                 dense[start : start + min(BLOCK, end - start)] = enough[:BLOCK]
     return dense
 
@@ -110,7 +110,7 @@ def total8(counts: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return total
 
 
-def _common(words: Words) -> NDArray[np.uint8]:
+def common(words: Words) -> NDArray[np.uint8]:
     """How many of the byte values 00, ff and 48, of which x86-64 code is full, each word holds."""
     count = np.zeros(len(words), np.uint8)
     for value in (np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x4848484848484848)):

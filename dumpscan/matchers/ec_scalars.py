@@ -1,0 +1,138 @@
+"""Short private numbers that stand alone: EC scalars, OKP seeds, DSA and DH exponents; and EC points in the clear.
+
+A scalar of 32, 48, 56, 64 or 66 random bytes with plain words before and after is all that many libraries keep.
+Nothing in it says what it is: it becomes a clue of kind ``octets-alone`` (value in memory order), which the proofs try
+against the public keys of the dump. Two or three numbers of one width together (seed and public key, d, x and y)
+are clues too, one for each part, the neighbours in the ``note``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.curves import curves_of
+from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value
+from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, common, edges, rows, various, word_map
+from dumpscan.model import Clue, Evidence, PublicKey
+
+MAX_CLUES = 512
+"""Clues of one window; more is a recorded limit."""
+
+_PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 18: (48,), 24: (64,)}
+"""Words that stand alone -> widths in bytes of the numbers that they may be."""
+
+_POINT_SIZES = (32, 48, 64, 66)
+
+
+@dataclass(frozen=True, slots=True)
+class EcScalars:
+    """Window matcher for lone scalars, and for uncompressed points (04, x, y; SEC 1, section 2.3.3)."""
+
+    name: str = "ec-scalars"
+    anchors: Sequence[bytes] = ()
+    reach: int = 256
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
+        return self.from_map(word_map(view))
+
+    def from_map(self, mapped: WordMap) -> Iterator[Evidence]:
+        """As :meth:`match`, for a window that is mapped already."""
+        yield from _points(mapped)
+        left = MAX_CLUES
+        for clue in chain(_lone(mapped), _digits(mapped)):
+            left -= 1
+            if left < 0:
+                yield Clue("limit", b"", 0, 0, "", b"more lone random-looking octets than the limit of one window")
+                return
+            yield clue
+
+
+def _lone(mapped: WordMap) -> Iterator[Clue]:
+    """Numbers between plain words; one word of a random number may look plain, but not its first and its last."""
+    random = mapped.random
+    begins, ends = edges(random)
+    begins = begins[begins > 0]
+    for count in sorted(_PARTS):
+        starts = np.union1d(begins, ends - count)
+        starts = starts[(starts > 0) & (starts + count < len(random))]
+        starts = starts[~random[starts - 1] & ~random[starts + count]]
+        filled = np.zeros(len(starts), np.uint8)
+        for step in range(count):
+            filled += random[starts + step]
+        starts = starts[filled >= count - 1]
+        starts = starts[_uncommon(mapped, starts, count)]
+        table = rows(mapped.octets, 8 * starts, 8 * count)
+        kept = various(table)
+        for start, row in zip((8 * starts[kept]).tolist(), table[kept], strict=True):
+            yield from _parts(mapped, start, row.tobytes(), count)
+
+
+def _digits(mapped: WordMap) -> Iterator[Clue]:
+    """Scalars as digit arrays; the number of digits is that of a curve."""
+    positions = digit_positions(mapped, 2)
+    for encoding, (bits, width) in DIGITS.items():
+        starts, capped = digit_starts(mapped, positions, bits, width, 4)
+        if capped:
+            yield Clue("limit", b"", 0, 0, "", b"more digit arrays than the limit of one window")
+        for start in starts:
+            if np.count_nonzero(mapped.random[start // 8 : start // 8 + 4]) < 3:
+                continue
+            for size in (256, 384, 521):
+                count = -(-size // bits)
+                value = digits_value(mapped.octets, start, count, bits, width)
+                if size - 20 <= value.bit_length() <= size and value.bit_length() > bits * (count - 1):
+                    position = mapped.base + start
+                    octets = value.to_bytes((size + 7) // 8, "big")
+                    if various(np.frombuffer(octets, np.uint8).reshape(1, -1))[0]:
+                        yield Clue("digits-alone", octets, position, position + count * width, encoding)
+
+
+def _uncommon(mapped: WordMap, starts: Positions, count: int) -> Flags:
+    """Whether the words are not full of the commonest bytes of machine code."""
+    total = np.zeros(len(starts), np.uint16)
+    for step in range(count):
+        total += common(mapped.words[starts + step])
+    flags: Flags = total <= count
+    return flags
+
+
+def _parts(mapped: WordMap, start: int, whole: bytes, count: int) -> Iterator[Clue]:
+    for size in _PARTS[count]:
+        if size > 8 * count:  # 57 and 66 bytes: the last ones are in the word behind, or before in octet strings
+            yield from _odd(mapped, start, size)
+            continue
+        for first in range(0, 8 * count - size + 1, size):
+            position = mapped.base + start + first
+            note = whole[:first] + whole[first + size :]
+            yield Clue("octets-alone", whole[first : first + size], position, position + size, "octets", note)
+
+
+def _odd(mapped: WordMap, start: int, size: int) -> Iterator[Clue]:
+    over = size % 8
+    for first in (start, start - over):
+        if 0 <= first <= len(mapped.octets) - size:
+            value = mapped.octets[first : first + size].tobytes()
+            position = mapped.base + first
+            yield Clue("octets-alone", value, position, position + size, "octets")
+
+
+def _points(mapped: WordMap) -> Iterator[PublicKey]:
+    """Uncompressed points whose first byte is the last plain one before random bytes, at any alignment."""
+    begins, _ = edges(mapped.random)
+    begins = begins[(begins > 0) & (begins + 9 < len(mapped.words))]
+    begins = begins[mapped.dense[begins]]
+    starts = np.unique((8 * begins[:, None] + np.arange(-8, 8)).ravel())
+    starts = starts[mapped.octets[starts] == 4]
+    for size in _POINT_SIZES:
+        fitting = starts[starts + 1 + 2 * size <= len(mapped.octets)]
+        table: Bytes = rows(mapped.octets, fitting + 1, 2 * size)
+        kept = various(table[:, : 2 * size])
+        for start, row in zip(fitting[kept].tolist(), table[kept], strict=True):
+            x, y = (int.from_bytes(row[i : i + size].tobytes(), "big") for i in (0, size))
+            for curve in curves_of(x, y, size):
+                yield PublicKey("ec", (x, y), curve=curve, label="a point in memory", start=mapped.base + start)
