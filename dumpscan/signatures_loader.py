@@ -168,10 +168,29 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
 
 def parse(text: str, file: str) -> list[Signature]:
     """The signatures in the text of one file. Raises :class:`dumpscan.errors.SignatureError`."""
-    found = [_signature(block, file) for block in blocks(text)]
+    found = blocks(text)
     if not found:
         raise SignatureError(f"{file}:1: no rule")
-    return found
+    try:
+        metas = _metas(text)
+    except yara.Error as error:
+        raise SignatureError(_blame(found, file) or f"{file}: {error}") from None
+    return [_signature(block, metas.get(block.name, {}), file) for block in found]
+
+
+def _metas(text: str) -> dict[str, dict[str, Any]]:
+    """The ``meta`` of every rule. Not of :func:`compiled`: iterating ``yara.Rules`` uses them up."""
+    return {rule.identifier: dict(rule.meta) for rule in yara.compile(source=text, includes=False)}
+
+
+def _blame(found: Iterable[Block], file: str) -> str:
+    """The complaint about the first rule that does not compile alone."""
+    for block in found:
+        try:
+            yara.compile(source=block.source, includes=False)
+        except yara.Error as error:
+            return f"{file}:{block.line}: rule {block.name}: {_yara_text(error)}"
+    return ""
 
 
 def blocks(text: str) -> list[Block]:
@@ -240,13 +259,8 @@ def _refuse_duplicates(signatures: Iterable[Signature]) -> None:
 # ---------------------------------------------------------------- rules of ours
 
 
-def _signature(block: Block, file: str) -> Signature:
+def _signature(block: Block, meta: Mapping[str, Any], file: str) -> Signature:
     where = f"{file}:{block.line}: rule {block.name}"
-    try:
-        rules = compiled(block.source)
-    except yara.Error as error:
-        raise SignatureError(f"{where}: {_yara_text(error)}") from None
-    meta: dict[str, Any] = dict(next(iter(rules)).meta)
     _check_keys(meta, where)
     anchors = tuple(part for part in _text(meta, "anchor", where).split("|") if part)
     identifier = _text(meta, "id", where)
@@ -358,10 +372,9 @@ def _foreign(text: str, file: str, warnings: list[str], refused: list[str]) -> F
     refused += [f"{file}:{b.line}: rule {b.name}: {reasons[b.name]}" for b in found if b.name in reasons]
     runnable = _without(text, [b for b in found if b.name in reasons])
     try:
-        rules = compiled(runnable)
+        metas = _metas(runnable)
     except yara.Error as error:
         raise SignatureError(f"{file}: {error}") from None
-    metas = {rule.identifier: dict(rule.meta) for rule in rules}
     kept = tuple(
         ForeignRule(b.name, str(metas[b.name].get("title", b.name)), file, b.line) for b in found if b.name in metas
     )

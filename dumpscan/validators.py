@@ -107,7 +107,8 @@ def random_token(match: Match) -> Verdict | None:
 
 _CODE = re.compile(
     rb"[(){}<>;`\\]|\$[A-Za-z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
-    rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--|password|passwd|secret",
+    rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
+    rb"|\w\[|environ|password|passwd|secret",
     re.I,
 )
 
@@ -275,7 +276,7 @@ def aws_pair(match: Match) -> Verdict | None:
     identifier = match.value
     if identifier[-7:] == b"EXAMPLE":
         return None
-    public = {"access_key_id": identifier.decode("ascii")}
+    public = {"access_key_id": identifier.decode("ascii", "replace")}
     if account := aws_account(identifier):
         public["account"] = account
     low, high = max(0, match.start - 512), match.end + 512

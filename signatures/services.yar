@@ -82,14 +82,16 @@ rule airtable_token {
     kind = "airtable-token"
     severity = "high"
     confidence = "validated"
-    anchor = "patA|patB|patC|patD|patE|patF|patG|patH|patI|patJ|patK|patL|patM|patN|patO|patP|patQ|patR|patS|patT|patU|patV|patW|patX|patY|patZ|pata|patb|patc|patd|pate|patf|patg|path|pati|patj|patk|patl|patm|patn|pato|patp|patq|patr|pats|patt|patu|patv|patw|patx|paty|patz|pat0|pat1|pat2|pat3|pat4|pat5|pat6|pat7|pat8|pat9"
-    longest = 82
+    anchor = "airtable"
+    anchor_nocase = true
+    longest = 171
     validator = "random"
+    value = "(pat[0-9A-Za-z]{14}\\.[0-9a-f]{64})\\Z"
     reference = "https://airtable.com/developers/web/guides/personal-access-tokens"
-    example = "pat<base62:14>.<hex:64>"
-    counterexample = "patxxxxxxxxxxxxxx.0000000000000000000000000000000000000000000000000000000000000000"
+    example = "AIRTABLE_TOKEN=pat<base62:14>.<hex:64>"
+    counterexample = "AIRTABLE_TOKEN=patxxxxxxxxxxxxxx.0000000000000000000000000000000000000000000000000000000000000000"
   strings:
-    $a = /pat[0-9A-Za-z]{14}\.[0-9a-f]{64}/
+    $a = /airtable[ -~]{0,80}[^0-9A-Za-z]pat[0-9A-Za-z]{14}\.[0-9a-f]{64}/ nocase
   condition:
     $a
 }

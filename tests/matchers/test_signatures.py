@@ -7,7 +7,7 @@ import pickle
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumpscan.matchers.base import Hit, View
@@ -40,7 +40,7 @@ def base64_at(shift: int) -> bytes:
         (TOKEN.encode().hex().encode(), "hex", 80),
         (TOKEN.encode().hex().upper().encode(), "hex", 80),
         (base64_at(0), "base64", 54),
-        (base64_at(1), "base64", 55),
+        (base64_at(1), "base64", 54),
         (base64_at(2), "base64", 54),
         (base64.b64encode(TOKEN.encode("utf-16-le")), "base64+utf-16", 107),
     ],
@@ -117,6 +117,7 @@ def test_matcher_is_picklable() -> None:
     assert [c.identity for c in run(again, TOKEN.encode())] == [TOKEN.encode()]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(range(len(MATCHER.anchors))), max_size=6), st.binary(max_size=64))
 def test_total_on_noise(indices: list[int], noise: bytes) -> None:
     data = noise.join(MATCHER.anchors[i] for i in indices)
