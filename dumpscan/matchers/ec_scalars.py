@@ -17,7 +17,7 @@ import numpy as np
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
 from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value
-from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, common, edges, rows, various, word_map
+from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, edges, pure, rows, various, word_map
 from dumpscan.model import Clue, Evidence, PublicKey
 
 MAX_CLUES = 512
@@ -58,14 +58,9 @@ def _lone(mapped: WordMap) -> Iterator[Clue]:
     begins, ends = edges(random)
     begins = begins[begins > 0]
     for count in sorted(_PARTS):
-        starts = np.union1d(begins, ends - count)
-        starts = starts[(starts > 0) & (starts + count < len(random))]
-        starts = starts[~random[starts - 1] & ~random[starts + count]]
-        filled = np.zeros(len(starts), np.uint8)
-        for step in range(count):
-            filled += random[starts + step]
-        starts = starts[filled >= count - 1]
-        starts = starts[_uncommon(mapped, starts, count)]
+        starts = np.concatenate([_closed(random, begins, count), _closed(random, ends - count, count)])
+        starts = np.sort(starts[pure(mapped.words, starts, count)])
+        starts = starts[np.diff(starts, prepend=-1) > 0]
         table = rows(mapped.octets, 8 * starts, 8 * count)
         kept = various(table)
         for start, row in zip((8 * starts[kept]).tolist(), table[kept], strict=True):
@@ -92,13 +87,14 @@ def _digits(mapped: WordMap) -> Iterator[Clue]:
                         yield Clue("digits-alone", octets, position, position + count * width, encoding)
 
 
-def _uncommon(mapped: WordMap, starts: Positions, count: int) -> Flags:
-    """Whether the words are not full of the commonest bytes of machine code."""
-    total = np.zeros(len(starts), np.uint16)
+def _closed(random: Flags, starts: Positions, count: int) -> Positions:
+    """Those of ``starts`` where ``count`` words stand between plain ones, all but one of them random-looking."""
+    starts = starts[(starts > 0) & (starts + count < len(random))]
+    starts = starts[~random[starts - 1] & ~random[starts + count]]
+    filled = np.zeros(len(starts), np.uint8)
     for step in range(count):
-        total += common(mapped.words[starts + step])
-    flags: Flags = total <= count
-    return flags
+        filled += random[starts + step]
+    return starts[filled >= count - 1]
 
 
 def _parts(mapped: WordMap, start: int, whole: bytes, count: int) -> Iterator[Clue]:
@@ -126,12 +122,13 @@ def _points(mapped: WordMap) -> Iterator[PublicKey]:
     begins, _ = edges(mapped.random)
     begins = begins[(begins > 0) & (begins + 9 < len(mapped.words))]
     begins = begins[mapped.dense[begins]]
-    starts = np.unique((8 * begins[:, None] + np.arange(-8, 8)).ravel())
+    begins = begins[pure(mapped.words, begins)]
+    starts = (8 * begins[:, None] + np.arange(-8, 8)).ravel()
     starts = starts[mapped.octets[starts] == 4]
     for size in _POINT_SIZES:
         fitting = starts[starts + 1 + 2 * size <= len(mapped.octets)]
         table: Bytes = rows(mapped.octets, fitting + 1, 2 * size)
-        kept = various(table[:, : 2 * size])
+        kept = various(table)
         for start, row in zip(fitting[kept].tolist(), table[kept], strict=True):
             x, y = (int.from_bytes(row[i : i + size].tobytes(), "big") for i in (0, size))
             for curve in curves_of(x, y, size):

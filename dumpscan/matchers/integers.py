@@ -29,6 +29,10 @@ def digit_starts(
     starts = positions[(positions > 0) & (positions <= len(words) - least)]
     for step in range(least):
         starts = starts[words[starts + step] & unused == 0]
+    filled = np.zeros(len(starts), np.uint8)
+    for step in range(least):
+        filled += mapped.random[starts + step]
+    starts = starts[filled > least * 5 // 8]
     before = starts - 1
     starts = starts[~mapped.random[before] | (words[before] & unused != 0)]
     return (8 * starts[:MAX_STARTS]).tolist(), len(starts) > MAX_STARTS

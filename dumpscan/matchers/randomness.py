@@ -37,8 +37,7 @@ class WordMap:
 
     ``octets`` (n * 8) and ``words`` (n, little-endian) are two views of it; ``base`` is the position of its first
     byte in the window. ``random`` (n) flags words that look random, ``dense`` (n) the words from which six of
-    eight do and which are not full of the commonest bytes of machine code: true for 64 random bytes but for six
-    in a million.
+    eight do: true for 64 random bytes but for four in a million.
     """
 
     octets: Bytes = field(repr=False)
@@ -69,7 +68,7 @@ def word_map(view: View) -> WordMap:
         live.append((first, last))
         for start in range(first, last, BLOCK):
             _map_block(words, random, start, min(start + BLOCK, last))
-    return WordMap(octets, words, base, random, _dense(words, random, live))
+    return WordMap(octets, words, base, random, _dense(random, live))
 
 
 def _map_block(words: Words, random: Flags, start: int, end: int) -> None:
@@ -89,15 +88,10 @@ def _map_block(words: Words, random: Flags, start: int, end: int) -> None:
         random[start + index] = looks_random(block[index])
 
 
-def _dense(words: Words, random: Flags, live: list[tuple[int, int]]) -> Flags:
-    dense = np.zeros(len(words), np.bool_)
+def _dense(random: Flags, live: list[tuple[int, int]]) -> Flags:
+    dense = np.zeros(len(random), np.bool_)
     for first, last in live:
-        for start in range(first, last, BLOCK):
-            end = min(start + BLOCK + 7, last)
-            enough = total8(random[start:end].view(np.uint8)) >= 6
-            if enough.any():
-                enough &= total8(common(words[start:end])) <= 6
-                dense[start : start + min(BLOCK, end - start)] = enough[:BLOCK]
+        dense[first:last] = total8(random[first:last].view(np.uint8)) >= 6
     return dense
 
 
@@ -142,11 +136,26 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     begins = begins[dense[begins]]
     before = np.maximum(begins - 1, 0)
     begins = begins[(begins < 2) | ~random[before - 1] | small(words[before])]
+    begins = begins[pure(words, begins)]
     ends = ends[ends >= 8]
     ends = ends[dense[ends - 8]]
     inner = ends[ends < len(words) - 1]
     kept = ~random[inner + 1] | small(words[inner])
-    return begins, np.concatenate([inner[kept], ends[ends >= len(words) - 1]])
+    ends = np.concatenate([inner[kept], ends[ends >= len(words) - 1]])
+    return begins, ends[pure(words, ends - 8)]
+
+
+def pure(words: Words, starts: Positions, count: int = 8) -> Flags:
+    """Whether ``count`` words are not full of the commonest bytes of machine code; false for 64 random bytes six
+    times in a million. Where words are missing at the end of the window, those that exist decide."""
+    total = np.zeros(len(starts), np.uint8)
+    alive = np.arange(len(starts))
+    for step in range(count):
+        total[alive] += common(words[np.minimum(starts[alive] + step, len(words) - 1)])
+        alive = alive[total[alive] <= count * 3 // 4]
+    flags = np.zeros(len(starts), np.bool_)
+    flags[alive] = True
+    return flags
 
 
 def small(words: Words) -> Flags:

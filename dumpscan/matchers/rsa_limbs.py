@@ -15,7 +15,7 @@ import numpy as np
 
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value
-from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, edges, rows, various, word_map
+from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, rows, various, word_map
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Clue
 
@@ -25,7 +25,7 @@ SIZES = (64, 96, 128, 192, 256, 384, 512)
 MULTIPLES = 8
 """Numbers of one width that may stand one after the other in a stretch: CRT parts are kept so."""
 
-_UNALIGNED = np.array([i for i in range(-8, 32) if i % 8])
+_UNALIGNED = np.array([i for i in range(-7, 8) if i % 8])
 
 MAX_CLUES = 1024
 """Clues of one window; more is a recorded limit."""
@@ -68,19 +68,29 @@ def limit(text: str) -> Clue:
 
 def _clues(mapped: WordMap) -> Iterator[Clue]:
     begins, ends = borders(mapped)
-    stretches, _ = edges(mapped.dense)
-    first = begins[mapped.dense[np.maximum(begins - 3, 0)] < mapped.dense[begins]]
-    isolated = (8 * stretches[:, None] + _UNALIGNED).ravel()
+    first = begins[~mapped.dense[np.maximum(begins - 3, 0)] | (begins < 3)]
+    lengths = _lengths(begins, ends)
     for size in SIZES:
-        multiples = (first[:, None] + np.arange(1, MULTIPLES) * (size // 8)).ravel()
-        aligned = 8 * np.unique(np.concatenate([begins, ends - size // 8, multiples]))
-        halves = np.unique(np.concatenate([aligned - 4, aligned, aligned + 4]))
+        words = size // 8
+        multiples = (first[:, None] + np.arange(1, MULTIPLES) * words).ravel()
+        aligned = 8 * np.concatenate([begins, ends - words, multiples])
+        alone = begins[np.abs(lengths - words) <= 1]
+        shifted = (8 * alone[:, None] + _UNALIGNED).ravel()
+        halves = (aligned[:, None] + np.array([-4, 0, 4])).ravel()
         for encoding in (_LE, _OCTETS, _JAVA):
-            starts = halves
-            if encoding == _OCTETS:
-                starts = np.concatenate([aligned, isolated])
+            starts = np.concatenate([aligned, shifted]) if encoding == _OCTETS else halves
             yield from _fixed(mapped, starts, size, encoding)
     yield from _digit_clues(mapped)
+
+
+def _lengths(begins: Positions, ends: Positions) -> Positions:
+    """Words from where numbers may begin to the next place where one may end; 0 where there is none."""
+    if not len(ends):
+        return np.zeros_like(begins)
+    index = np.searchsorted(ends, begins + 6)
+    following = ends[np.minimum(index, len(ends) - 1)]
+    found: Positions = np.where(following > begins, following - begins, 0)
+    return found
 
 
 def _fixed(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Iterator[Clue]:
@@ -90,7 +100,8 @@ def _fixed(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Iter
     low, high = (i % size for i in _ENDS[encoding])
     starts = starts[octets[starts + high] >= 128]
     starts = starts[octets[starts + low] & 1 == 1]
-    starts = starts[_filled(dense, starts, size)]
+    starts = np.sort(starts[_filled(dense, starts, size)])
+    starts = starts[np.diff(starts, prepend=-1) > 0]
     if len(starts) > MAX_TRIED:
         yield limit("more random-looking positions than the limit of one window")
         starts = starts[:MAX_TRIED]
