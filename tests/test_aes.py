@@ -19,7 +19,8 @@ def encrypt_with(schedule: aes.Octets, block: bytes) -> bytes:
     for number, key in enumerate(turns[1:], 1):
         state = aes.SBOX[state][shift, np.arange(4)]
         state = (state if number == len(turns) - 1 else aes.mix_columns(state)) ^ key
-    return state.tobytes()
+    result: bytes = state.tobytes()
+    return result
 
 
 def keys(nk: int, count: int = 5) -> aes.Octets:

@@ -147,7 +147,7 @@ class AesSchedules:
 def _scan(view: View, skip: int) -> Iterator[Evidence]:
     """Schedules whose words stand ``skip`` bytes after a multiple of four of the window."""
     found = yield from _search(view, skip)
-    parts = _components({item.key for item in found.values()})
+    parts = _components(found.values())
     for item in found.values():
         yield _candidate(item, skip, parts[item.key])
 
@@ -354,21 +354,21 @@ def _spans(found: _Found, skip: int) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def _components(keys: Iterable[bytes]) -> dict[bytes, tuple[Component, ...]]:
-    """The keys and their schedules, for encryption and decryption, words as octets and swapped.
+def _components(found: Iterable[_Found]) -> dict[bytes, tuple[Component, ...]]:
+    """The keys and their schedules: for encryption, for decryption and as found; words as octets and swapped.
 
     Of a public key only what follows from it: its own octets (00 01 02 …) stand in many an innocent table.
     """
+    forms: dict[tuple[int, str, bool], set[bytes]] = {}
+    for item in found:
+        for order, mixed in {("forward", False), ("reversed", True), (item.form.order, item.form.mixed)}:
+            forms.setdefault((item.form.nk, order, mixed), set()).add(item.key)
     parts: dict[bytes, tuple[Component, ...]] = {}
-    by_size: dict[int, list[bytes]] = {}
-    for key in keys:
-        by_size.setdefault(len(key) // 4, []).append(key)
-    for nk, some in by_size.items():
-        schedule = aes.expand(np.frombuffer(b"".join(some), np.uint8).reshape(-1, nk, 4))
-        backward = aes.stored(schedule, "reversed", mixed=True)
-        for row, key in enumerate(some):
-            public = _is_public(key)
-            forms = (schedule[row, nk if public else 0 :], backward[row, : -nk if public else None])
-            made = [Component("schedule", way.tobytes()) for form in forms for way in (form, form[..., ::-1])]
-            parts[key] = (*(() if public else (Component("key", key),)), *made)
+    for (nk, order, mixed), keys in sorted(forms.items()):
+        schedules = aes.expand(np.frombuffer(b"".join(keys), np.uint8).reshape(-1, nk, 4))
+        where = aes.order(nk, order)
+        for key, memory in zip(keys, aes.stored(schedules, order, mixed=mixed), strict=True):
+            kept = np.delete(memory, where[:nk], axis=0) if _is_public(key) else memory
+            made = (Component("schedule", kept.tobytes()), Component("schedule", kept[:, ::-1].tobytes()))
+            parts[key] = parts.get(key, () if _is_public(key) else (Component("key", key),)) + made
     return parts

@@ -38,7 +38,7 @@ CHACHA = ChaCha()
 
 
 def _looks_like_a_key(key: bytes) -> bool:
-    """Random octets: not text, not a table, not code's small constants. One random key in 30,000 fails."""
+    """Random octets: not text, not a table, not code's small constants. One random key in 50,000 fails."""
     high = sum(octet >= 0x80 for octet in key)
     words = {key[i : i + 4] for i in range(0, _KEY, 4)}
     plain = sum(word[2:] in (b"\0\0", b"\xff\xff") for word in words)

@@ -81,7 +81,7 @@ TLS_SECRETS = TlsSecrets()
 
 
 def _random(secret: bytes, size: int) -> bool:
-    """Whether ``secret`` is ``size`` octets long and can be the output of a hash: one in 10^6 of those fails."""
+    """Whether ``secret`` is ``size`` octets long and can be the output of a hash: one in 50,000 of those fails."""
     high = sum(octet >= 0x80 for octet in secret)
     return len(secret) == size and len(set(secret)) > size * 5 // 8 and size // 8 < high < size - size // 8
 
