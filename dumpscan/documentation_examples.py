@@ -9,6 +9,10 @@ import hashlib
 
 _DIGESTS = frozenset(
     (
+        "9d03b692e941d5ace207a9f804883443",
+        "d167410a16865cd6463a00034dff5e57",
+        "00cf4c781dc37003f7c7dd7d4c9a6ef1",
+        "ca7459e2b26776de081b9a07e40227fd",
         "0b5dd075ccdd03c42f4edda8e299e683",
         "731fa294d036e54f19df879bfcd4fe72",
         "6c96130f130ab0d6d158397e24d2bcc1",
