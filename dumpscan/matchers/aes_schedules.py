@@ -355,20 +355,23 @@ def _spans(found: _Found, skip: int) -> tuple[Span, ...]:
 
 
 def _components(found: Iterable[_Found]) -> dict[bytes, tuple[Component, ...]]:
-    """The keys and their schedules: for encryption, for decryption and as found; words as octets and swapped.
+    """The keys and their schedules, in the plain form and in those found.
 
-    Of a public key only what follows from it: its own octets (00 01 02 …) stand in many an innocent table.
+    Every form of 240 bytes costs the sweep some 500 probes, hence not all of them. Of a public key only what follows
+    from it: its own octets (00 01 02 …) stand in many an innocent table.
     """
-    forms: dict[tuple[int, str, bool], set[bytes]] = {}
+    forms: dict[_Form, set[bytes]] = {}
     for item in found:
-        for order, mixed in {("forward", False), ("reversed", True), (item.form.order, item.form.mixed)}:
-            forms.setdefault((item.form.nk, order, mixed), set()).add(item.key)
+        for form in (_Form(item.form.nk, "forward", False, False), item.form):
+            forms.setdefault(form, set()).add(item.key)
     parts: dict[bytes, tuple[Component, ...]] = {}
-    for (nk, order, mixed), keys in sorted(forms.items()):
-        schedules = aes.expand(np.frombuffer(b"".join(keys), np.uint8).reshape(-1, nk, 4))
-        where = aes.order(nk, order)
-        for key, memory in zip(keys, aes.stored(schedules, order, mixed=mixed), strict=True):
-            kept = np.delete(memory, where[:nk], axis=0) if _is_public(key) else memory
-            made = (Component("schedule", kept.tobytes()), Component("schedule", kept[:, ::-1].tobytes()))
-            parts[key] = parts.get(key, () if _is_public(key) else (Component("key", key),)) + made
+    for form, keys in forms.items():
+        schedules = aes.expand(np.frombuffer(b"".join(keys), np.uint8).reshape(-1, form.nk, 4))
+        stored = aes.stored(schedules, form.order, mixed=form.mixed, swapped=form.swapped)
+        first = aes.order(form.nk, form.order)[: form.nk]
+        for key, memory in zip(keys, stored, strict=True):
+            public = _is_public(key)
+            kept = np.delete(memory, first, axis=0) if public else memory
+            start = () if public else (Component("key", key),)
+            parts[key] = (*parts.get(key, start), Component("schedule", kept.tobytes()))
     return parts
