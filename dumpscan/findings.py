@@ -13,6 +13,10 @@ from dumpscan.model import Candidate, Component, Finding, Layout, Occurrence, Sp
 from dumpscan.source import Source
 
 
+WHOLE = "key"
+"""What the component of a place is called that holds several."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Bytes of the file that hold a component of a secret in some encoding."""
@@ -35,23 +39,28 @@ class Secret:
         for part in candidate.components:
             self.components.setdefault((part.form, part.value), part)
         names = {part.name for part in candidate.components}
-        name = names.pop() if len(names) == 1 else "key"
+        name = names.pop() if len(names) == 1 else WHOLE
         for span in candidate.spans:
             self.place(Place(span, name, candidate.encoding))
         if _rank(candidate) > _rank(self.best):
             self.best = candidate
 
     def place(self, place: Place) -> None:
-        """Note a place, once."""
-        if len(place.span):
-            self.places.setdefault((place.span.start, place.span.end), place)
+        """Note a place, once; the name of a single component says more than that of the whole."""
+        spot = place.span.start, place.span.end
+        known = self.places.get(spot)
+        if len(place.span) and (known is None or known.component == WHOLE):
+            self.places[spot] = place
 
     def tidy(self) -> list[Place]:
-        """The places in order, without those that lie inside another."""
+        """The places in order and without overlap: what lies inside another is left out, what overlaps is joined."""
         kept: list[Place] = []
         for place in sorted(self.places.values(), key=lambda p: (p.span.start, -p.span.end)):
-            if not kept or place.span.end > kept[-1].span.end:
+            last = kept[-1] if kept else None
+            if last is None or place.span.start >= last.span.end:
                 kept.append(place)
+            elif place.span.end > last.span.end:
+                kept[-1] = replace(last, span=Span(last.span.start, place.span.end))
         return kept
 
 

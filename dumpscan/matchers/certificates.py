@@ -188,18 +188,25 @@ def _from_spki(data: memoryview, oid: int, done: int) -> tuple[PublicKey | None,
 
 
 def _enclosing_certificate(data: memoryview, spki: asn1.Element) -> PublicKey | None:
+    """The certificate around ``spki``, judged by the fields in front of the key alone.
+
+    In memory the outer headers are often gone: OpenSSL keeps the TBSCertificate by itself, and the first bytes of a
+    freed certificate belong to the allocator.
+    """
     floor = max(spki.start - _MAX_NAMES, 0)
     marker = bytes(data[floor : spki.start]).rfind(_TBS)
-    tbs = asn1.header_before(data, floor + marker, len(data)) if marker >= 0 else None
-    outer = None if tbs is None else asn1.header_before(data, tbs.start, len(data))
-    if tbs is None or outer is None or not spki.end <= tbs.end <= len(data):
-        return None
-    # The signature behind the key may be cut off: only the part in front of the key is needed.
-    parts = asn1.children(data, tbs._replace(end=spki.end), len(data))
-    if parts is None or len(parts) != 7 or parts[6].start != spki.start:
+    parts: list[asn1.Element] = []
+    position = floor + marker
+    while marker >= 0 and position < spki.start and len(parts) < 6:
+        part = asn1.element(data, position, spki.start)
+        if part is None:
+            return None
+        parts.append(part)
+        position = part.end
+    if position != spki.start or len(parts) != 6 or any(part.tag != asn1.SEQUENCE for part in parts[2:]):
         return None
     key = public_key_at(data, spki, _certificate_label(data, parts[1:]))
-    return key and replace(key, start=outer.start)
+    return key and replace(key, start=floor + marker)
 
 
 def _from_exponent(data: memoryview, pos: int) -> PublicKey | None:

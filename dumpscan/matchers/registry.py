@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dumpscan.matchers.aes_schedules import AES_SCHEDULES
+from dumpscan.matchers.aes_schedules import AesSchedules
 from dumpscan.matchers.base import Matcher
 from dumpscan.matchers.certificates import CERTIFICATES
 from dumpscan.matchers.chacha import CHACHA
 from dumpscan.matchers.cng import CNG
+from dumpscan.matchers.ctr_drbg import CTR_DRBG
 from dumpscan.matchers.der import DER
+from dumpscan.matchers.ec_scalars import EcScalars
 from dumpscan.matchers.jwk import JWK
 from dumpscan.matchers.jwt import JWT
 from dumpscan.matchers.openpgp import OPENPGP
@@ -19,7 +21,8 @@ from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
 from dumpscan.matchers.pem import PEM
 from dumpscan.matchers.pkcs12 import PKCS12
 from dumpscan.matchers.putty import PUTTY
-from dumpscan.matchers.signatures import SignatureMatcher
+from dumpscan.matchers.rsa_limbs import RsaLimbs
+from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
 from dumpscan.matchers.xml_rsa import XML_RSA
@@ -39,7 +42,10 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     JWT,
     SSH_PUBLIC,
     OPENSSH_SHIELD,
-    AES_SCHEDULES,
+    RsaLimbs(),
+    EcScalars(),
+    AesSchedules(),
+    CTR_DRBG,
     CHACHA,
     TLS_SECRETS,
 )
@@ -47,4 +53,5 @@ _STRUCTURAL: tuple[Matcher, ...] = (
 
 def build_matchers(signature_paths: Sequence[Path] = ()) -> tuple[Matcher, ...]:
     """Every matcher, with the built-in signatures and those of the user."""
-    return (*_STRUCTURAL, SignatureMatcher(load(user_paths=signature_paths)))
+    ruleset = load(user_paths=signature_paths)
+    return (*_STRUCTURAL, SignatureMatcher(ruleset), *([ForeignMatcher(ruleset.foreign)] if ruleset.foreign else []))

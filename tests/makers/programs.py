@@ -97,9 +97,7 @@ def wait_for_port(port: int, seconds: float = 20) -> None:
 def write_key(key: PrivateKey, path: Path) -> Path:
     """Write ``key`` as unencrypted PKCS#8 PEM."""
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return path
 
@@ -157,7 +155,9 @@ def nginx_core(folder: Path, headers: Sequence[str] = (), requests: int = 4) -> 
     with running([nginx, "-p", folder, "-c", config, "-g", "user root;" if os.geteuid() == 0 else ""]) as master:
         wait_for_port(port)
         for number in range(requests):
-            _https_request(port, headers, "ECDHE-RSA-AES128-GCM-SHA256" if number % 2 else "ECDHE-ECDSA-AES256-GCM-SHA384")
+            _https_request(
+                port, headers, "ECDHE-RSA-AES128-GCM-SHA256" if number % 2 else "ECDHE-ECDSA-AES256-GCM-SHA384"
+            )
         worker = int(run("pgrep", "-P", str(master.pid)).stdout.split()[0])
         core = gcore(worker, folder)
     return NginxCore(core, rsa_key, ec_key)

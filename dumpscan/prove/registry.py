@@ -1,0 +1,67 @@
+"""The proofs, and what is said of a secret once all of the dump is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from dumpscan.mask import printable
+from dumpscan.model import Candidate, Clue, PublicKey, Severity
+from dumpscan.prove import ec, finite_field, okp, openssh, rsa, symmetric
+from dumpscan.test_keys import known_test_key
+
+ReadMemory = Callable[[int, int], bytes]
+"""Up to ``size`` bytes of the dumped process from a virtual address."""
+
+Prover = Callable[[Sequence[Clue], Sequence[PublicKey], ReadMemory], Iterable[Candidate]]
+PROVERS: tuple[Prover, ...] = (rsa.prove, ec.prove, okp.prove, finite_field.prove, openssh.prove)
+
+
+def prove(
+    clues: Sequence[Clue], publics: Sequence[PublicKey], read: ReadMemory
+) -> tuple[list[Candidate], tuple[str, ...]]:
+    """What follows from the clues of all windows together, and the proofs that could not be carried out."""
+    found: list[Candidate] = []
+    limits: list[str] = []
+    for prover in PROVERS:
+        try:
+            found.extend(prover(clues, publics, read))
+        except Exception as error:  # its text may quote the dump: only its type is told
+            limits.append(f"proof {prover.__module__.rpartition('.')[2]} failed ({type(error).__name__})")
+    return found, tuple(limits)
+
+
+def conclude(
+    candidates: Sequence[Candidate], clues: Sequence[Clue], publics: Mapping[bytes, PublicKey]
+) -> Iterator[Candidate]:
+    """The candidates of which more can be said now: whose key it is, a generator's state, a published test key."""
+    generators = {candidate.identity: candidate for candidate in symmetric.generators(candidates, clues)}
+    for candidate in candidates:
+        told = _of_test_keys(_with_owner(generators.get(candidate.identity, candidate), publics))
+        if told is not candidate:
+            yield told
+
+
+def _with_owner(candidate: Candidate, publics: Mapping[bytes, PublicKey]) -> Candidate:
+    """Name the certificate or public key that the private key belongs to: what an incident responder asks first."""
+    public = publics.get(candidate.identity)
+    if public is None or not public.label:
+        return candidate
+    label = printable(public.label)
+    return replace(
+        candidate,
+        evidence=f"{candidate.evidence}; key of {label}" if candidate.evidence else f"key of {label}",
+        public={**candidate.public, "owner": label},
+    )
+
+
+def _of_test_keys(candidate: Candidate) -> Candidate:
+    source = known_test_key(candidate)
+    if source is None:
+        return candidate
+    return replace(
+        candidate,
+        severity=Severity.INFO,
+        evidence=f"{candidate.evidence}; published test key: {source}",
+        public={**candidate.public, "test_key": source},
+    )

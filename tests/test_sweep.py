@@ -1,0 +1,140 @@
+"""Every encoding of a known secret is found, and every residue; public and common values are left alone."""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dumpscan.encodings import encodings, sweepable
+from dumpscan.model import Component, Span
+from dumpscan.sweep import Sweeper, needles_for
+
+P = os.urandom(128)
+TOKEN = b"tok_" + base64.urlsafe_b64encode(os.urandom(27))
+
+
+def places(components: list[Component], data: bytes) -> list[tuple[Span, bool, str]]:
+    needles = needles_for([components])
+    found, capped = Sweeper(needles).places(memoryview(data), [Span(0, len(data))])
+    assert not capped
+    return [(place.span, place.whole, needles.items[place.needle].encoded.name) for place in found]
+
+
+def covered(components: list[Component], data: bytes) -> set[int]:
+    return {i for span, _, _ in places(components, data) for i in range(span.start, span.end)}
+
+
+def int_forms(value: bytes) -> dict[str, bytes]:
+    number = int.from_bytes(value, "big")
+    words = [value[i : i + 4] for i in range(0, len(value), 4)]
+    thirty = []
+    while number:
+        thirty.append(number & (1 << 30) - 1)
+        number >>= 30
+    number = int.from_bytes(value, "big")
+    sixty = [number >> 60 * i & (1 << 60) - 1 for i in range(-(-number.bit_length() // 60))]
+    twenty_eight = [number >> 28 * i & (1 << 28) - 1 for i in range(-(-number.bit_length() // 28))]
+    return {
+        "big-endian": value,
+        "little-endian": value[::-1],
+        "java": b"".join(word[::-1] for word in words),
+        "cpython": struct.pack(f"<{len(thirty)}I", *thirty),
+        "libtommath 60": struct.pack(f"<{len(sixty)}Q", *sixty),
+        "libtommath 28": struct.pack(f"<{len(twenty_eight)}I", *twenty_eight),
+        "hex": value.hex().encode(),
+        "HEX": value.hex().upper().encode(),
+        "hex utf-16": value.hex().encode("utf-16-le"),
+    }
+
+
+@pytest.mark.parametrize("form", int_forms(P))
+@settings(deadline=None, max_examples=15)
+@given(lead=st.binary(max_size=40), tail=st.binary(max_size=40))
+def test_whole_integers_in_every_form(form: str, lead: bytes, tail: bytes) -> None:
+    encoded = int_forms(P)[form]
+    found = covered([Component("p", P, "integer")], lead + encoded + tail)
+    assert set(range(len(lead), len(lead) + len(encoded))) <= found
+
+
+@pytest.mark.parametrize("form", ["big-endian", "little-endian", "java"])
+@settings(deadline=None, max_examples=40)
+@given(start=st.integers(0, 112), lead=st.integers(0, 20))
+def test_any_sixteen_bytes_are_a_residue(form: str, start: int, lead: int) -> None:
+    piece = int_forms(P)[form][start : start + 16]
+    data = os.urandom(lead) + piece + os.urandom(30)
+    assert set(range(lead, lead + 16)) <= covered([Component("p", P, "integer")], data)
+
+
+@settings(deadline=None, max_examples=40)
+@given(lead=st.integers(0, 5), first=st.integers(0, 100), width=st.sampled_from([64, 76, 0]), crlf=st.booleans())
+def test_residues_of_pem_across_line_breaks(lead: int, first: int, width: int, crlf: bool) -> None:
+    text = base64.b64encode(os.urandom(lead) + P + os.urandom(5)).decode()
+    newline = "\r\n" if crlf else "\n"
+    lines = [text[i : i + width] for i in range(0, len(text), width)] if width else [text]
+    whole = newline.join(lines).encode()
+    low = min(first, len(whole) - 40)
+    piece = whole[low : low + 40]
+    inside = covered([Component("p", P, "integer")], b"\0\0" + piece + b"\0\0")
+    begin = -(-lead * 8 // 6)
+    end = (lead + 128) * 8 // 6
+    secret = [i for i, c in enumerate(whole) if chr(c) not in "\r\n"][begin:end]
+    wanted = [i for i in secret if low <= i < low + 40]
+    if len(wanted) >= 24:
+        assert {i - low + 2 for i in wanted} <= inside
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda t: t,
+        lambda t: t.decode().encode("utf-16-le"),
+        lambda t: t.decode().encode("utf-16-be"),
+        lambda t: t.decode().encode("utf-32-le"),
+        base64.b64encode,
+        lambda t: base64.b64encode(b"x" + t),
+        lambda t: base64.b64encode(b"xy" + t),
+        lambda t: base64.b64encode(t.decode().encode("utf-16-le")),
+        lambda t: t.hex().encode(),
+    ],
+)
+def test_tokens_in_every_encoding(encode: object) -> None:
+    data = b"\0" * 5 + encode(TOKEN) + b"\0" * 7  # type: ignore[operator]
+    assert places([Component("token", TOKEN, "text")], data)
+
+
+def test_escaped_text() -> None:
+    value = b'p"w\\d/ with+some "stuff"'
+    component = Component("password", value, "text")
+    assert places([component], b'{"x":"p\\"w\\\\d/ with+some \\"stuff\\""}')
+    assert places([component], b"?x=p%22w%5Cd%2F%20with%2Bsome%20%22stuff%22&")
+
+
+@pytest.mark.parametrize("value", [b"admin", b"password1", b"production", b"aaaaaaaaaaaaaaaa", b"secret"])
+def test_common_values_are_not_swept(value: bytes) -> None:
+    assert not sweepable(Component("password", value, "text"))
+
+
+@pytest.mark.parametrize("value", [b"hunter2-horse-battery", b"Xk9#qL2!", b"correcthorsebattery"])
+def test_unusual_values_are_swept(value: bytes) -> None:
+    assert sweepable(Component("password", value, "text"))
+
+
+def test_zeros_in_a_component_find_no_zeros() -> None:
+    value = os.urandom(40) + bytes(60) + os.urandom(40)
+    assert covered([Component("key", value)], bytes(4096)) == set()
+
+
+def test_no_encoding_twice() -> None:
+    data = [encoded.data for encoded in encodings(Component("p", P, "integer"), big_endian=True)]
+    assert len(data) == len(set(data))
+
+
+def test_secrets_stay_out_of_repr() -> None:
+    needles = needles_for([[Component("token", TOKEN, "text")]])
+    assert TOKEN.decode() not in repr(needles)
+    assert TOKEN.decode() not in repr(Component("token", TOKEN, "text"))

@@ -1,0 +1,94 @@
+"""Windows own every byte once, keep alignment, and see across seams of the file."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dumpscan.model import Region, Span
+from dumpscan.windows import PAGE, Piece, Reader, Window, plan
+from tests.makers.source import BytesSource
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> list[Region]:
+    regions = []
+    offset = 0
+    address = 0x10000
+    for _ in range(draw(st.integers(1, 12))):
+        size = draw(st.integers(1, 30_000))
+        mapped = draw(st.booleans())
+        address += draw(st.sampled_from([0, 0, 4096, 100]))
+        regions.append(Region(offset, size, address if mapped else None, "memory" if mapped else "notes"))
+        offset += size
+        address += size if mapped else 0
+    return draw(st.permutations(regions))
+
+
+@settings(deadline=None, max_examples=60)
+@given(layouts(), st.sampled_from([4096, 8192, 65536]), st.sampled_from([256, 4096]))
+def test_every_byte_is_owned_once(regions: list[Region], window: int, margin: int) -> None:
+    owned: Counter[int] = Counter()
+    for item in plan(regions, window, margin):
+        for span in item.offsets(item.owned):
+            owned.update(range(span.start, span.end))
+    assert set(owned.values()) == {1}
+    assert len(owned) == sum(region.size for region in regions)
+
+
+@settings(deadline=None, max_examples=60)
+@given(layouts(), st.sampled_from([4096, 65536]))
+def test_positions_map_to_the_bytes_that_are_read(regions: list[Region], window: int) -> None:
+    content = os.urandom(sum(region.size for region in regions))
+    reader = Reader(BytesSource(content))
+    for item in plan(regions, window, 512):
+        data, _, _ = reader.read(item)
+        for piece in item.pieces:
+            assert (
+                data[piece.position : piece.position + piece.size] == content[piece.offset : piece.offset + piece.size]
+            )
+
+
+@settings(deadline=None, max_examples=60)
+@given(layouts())
+def test_alignment_of_addresses_survives(regions: list[Region]) -> None:
+    by_offset = {region.offset: region for region in regions}
+    for item in plan(regions, 4096, 256):
+        for piece in item.pieces:
+            region = by_offset.get(piece.offset)
+            if region and region.address is not None:
+                assert (piece.position + item.phase) % 64 == region.address % 64
+
+
+def test_contiguous_addresses_are_one_stretch_whatever_the_file_order() -> None:
+    content = b"B" * 5000 + b"-" * 300 + b"A" * 5000
+    regions = [Region(0, 5000, 0x5000, "memory"), Region(5300, 5000, 0x5000 - 5000, "memory")]
+    (window,) = plan(regions, 1 << 20, 1 << 10)
+    data, _, _ = Reader(BytesSource(content)).read(window)
+    assert bytes(data) == b"A" * 5000 + b"B" * 5000
+    assert window.offsets(Span(4990, 5010)) == [Span(10290, 10300), Span(0, 10)]
+    assert window.address == 0x5000 - 5000
+
+
+def test_zero_pages_are_counted_and_not_live() -> None:
+    content = b"a" * PAGE + bytes(3 * PAGE) + b"b" * 10
+    (window,) = plan([Region(0, len(content))])
+    _, live, zero = Reader(BytesSource(content)).read(window)
+    assert live == (Span(0, PAGE), Span(4 * PAGE, len(content)))
+    assert zero == 3 * PAGE
+
+
+def test_zero_bytes_do_not_depend_on_the_windows() -> None:
+    content = (b"a" * PAGE + bytes(2 * PAGE)) * 20
+    for size in (PAGE, 4 * PAGE, 1 << 20):
+        reader = Reader(BytesSource(content))
+        assert sum(reader.read(window)[2] for window in plan([Region(0, len(content))], size, PAGE)) == 40 * PAGE
+
+
+def test_offsets_of_a_gap_are_empty() -> None:
+    window = Window((Piece(0, 100, 10), Piece(20, 200, 10)), 30, Span(0, 30))
+    assert window.offsets(Span(12, 18)) == []
+    assert window.offsets(Span(5, 25)) == [Span(105, 110), Span(200, 205)]
