@@ -57,7 +57,7 @@ def _classes(value: bytes) -> int:
 
 def encodings(component: Component, big_endian: bool = False) -> Iterator[Encoded]:
     """All encodings of ``component``, each different from the others; ``big_endian`` adds such a host's limbs."""
-    makers = {"integer": _integer, "octets": _octets, "text": _text}
+    makers = {"integer": _integer, "octets": _octets, "raw": _raw, "text": _text}
     seen: set[bytes] = set()
     for encoded in makers[component.form](component.value, big_endian):
         if encoded.data not in seen:
@@ -88,6 +88,10 @@ def _digits(number: int, bits: int, width: int) -> bytes:
     mask = (1 << bits) - 1
     count = max(1, -(-number.bit_length() // bits))
     return b"".join((number >> bits * i & mask).to_bytes(width, "little") for i in range(count))
+
+
+def _raw(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
+    yield Encoded("octets", value, min(RESIDUE, len(value)))
 
 
 def _octets(value: bytes, _big_endian: bool) -> Iterator[Encoded]:

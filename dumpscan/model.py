@@ -128,8 +128,8 @@ class Component:
     """One private part of a secret.
 
     ``form`` says how ``value`` may appear elsewhere: ``integer`` (big-endian, at its full width: limbs of any
-    size, either order, hex, base64), ``octets`` (raw bytes, hex, base64), ``text`` (UTF-8; also UTF-16, UTF-32,
-    base64, hex, JSON and URL escapes).
+    size, either order, hex, base64), ``octets`` (raw bytes, hex, base64), ``raw`` (these very bytes), ``text`` (UTF-8;
+    also UTF-16, UTF-32, base64, hex, JSON and URL escapes).
     """
 
     name: str

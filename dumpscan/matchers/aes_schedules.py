@@ -373,5 +373,5 @@ def _components(found: Iterable[_Found]) -> dict[bytes, tuple[Component, ...]]:
             public = _is_public(key)
             kept = np.delete(memory, first, axis=0) if public else memory
             start = () if public else (Component("key", key),)
-            parts[key] = (*parts.get(key, start), Component("schedule", kept.tobytes()))
+            parts[key] = (*parts.get(key, start), Component("schedule", kept.tobytes(), "raw"))
     return parts
