@@ -26,8 +26,22 @@ def crc32_base62(data: bytes) -> str:
 
 
 def crc32_hex(data: bytes) -> str:
-    """CRC-32 in eight lower-case hex characters."""
-    return f"{zlib.crc32(data):08x}"
+    """CRC-32 in eight lower-case hex characters, least significant byte first: the end of a Grafana token."""
+    return zlib.crc32(data).to_bytes(4, "little").hex()
+
+
+def crc32_base36(data: bytes) -> str:
+    """CRC-32 in seven base36 characters: the end of a routable GitLab token."""
+    return base36(zlib.crc32(data), 7)
+
+
+def base36(number: int, width: int) -> str:
+    """``number`` in base 36 (digits, lower case), most significant digit first."""
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits.rjust(width, "0")
 
 
 def marvin32(data: bytes, seed: int) -> int:

@@ -15,8 +15,10 @@ from collections.abc import Callable, Mapping
 from dumpscan.checksums import (
     BASE62,
     BECH32,
+    base36,
     base58check_encode,
     bech32_encode,
+    crc32_base36,
     crc32_base62,
     crc32_hex,
     marvin32,
@@ -92,6 +94,13 @@ def _crc32_hex(argument: str, stream: _Stream, made: list[str]) -> str:
     return crc32_hex("".join(made).rstrip("_").encode())
 
 
+def _routable(argument: str, stream: _Stream, made: list[str]) -> str:
+    """The payload of a routable GitLab token, and its CRC over the prefix too."""
+    payload = base64.urlsafe_b64encode(stream.take(16) + b"c:1\no:1" + b"\x07").decode().rstrip("=")
+    body = f"{payload}.01.{base36(len(payload), 2)}"
+    return body + crc32_base36(("".join(made) + body).encode())
+
+
 def _bytes64(argument: str, stream: _Stream, made: list[str]) -> str:
     return base64.b64encode(stream.take(int(argument))).decode()
 
@@ -156,6 +165,7 @@ _FUNCTIONS: Mapping[str, Callable[[str, _Stream, list[str]], str]] = {
     "crc32": _crc32,
     "crc32hex": _crc32_hex,
     "lt": lambda argument, stream, made: "<",
+    "routable": _routable,
     "snowflake": _snowflake,
     "uuid4": _uuid4,
     "wif": _wif,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from dumpscan.checksums import base58check, base62, bech32, crc32_base62, crc32_hex, marvin32, seed_of
+from dumpscan.checksums import base58check, base62, bech32, crc32_base36, crc32_base62, crc32_hex, marvin32, seed_of
 from dumpscan.model import Confidence, Severity
 
 
@@ -182,17 +182,9 @@ def grafana_crc(match: Match) -> Verdict | None:
 
 
 def gitlab_routable(match: Match) -> Verdict | None:
-    """GitLab routable tokens: ``prefix payload . length(2) crc(7)``, both in base 36, the CRC over all before it."""
+    """GitLab routable tokens: ``prefix payload . version . length crc``, the CRC-32 over all before it, in base 36."""
     value = match.value
-    try:
-        length, crc = int(value[-9:-7], 36), int(value[-7:], 36)
-    except ValueError:
-        return None
-    payload = value[: -len(b".0123456789")] if value[-12:-11] == b"." else value[:-10]
-    body = payload.partition(b"-")[2]
-    if binascii.crc32(value[:-7]) == crc and crc:
-        return Verdict(_PROVEN, "CRC-32 in the token holds")
-    return Verdict() if length and is_random(body) else None
+    return _proof(crc32_base36(value[:-7]).encode() == value[-7:], "CRC-32 in the token holds")
 
 
 _AZURE_SEEDS: Mapping[bytes, tuple[str, ...]] = {

@@ -315,19 +315,19 @@ rule gitlab_glwt {
 rule gitlab_routable {
   meta:
     id = "gitlab-routable"
-    title = "GitLab routable personal access token"
+    title = "GitLab routable token"
     kind = "gitlab-token"
     severity = "high"
     confidence = "validated"
-    anchor = "glpat-"
-    longest = 319
-    validator = "random"
+    anchor = "glpat-|glrt-|glrtr-|gldt-|glptt-|glft-|glimt-|glsoat-|glffct-|glagent-|glwt-|glcbt-"
+    longest = 326
+    validator = "gitlab-routable"
     boundary = "token"
     reference = "https://handbook.gitlab.com/handbook/engineering/architecture/design-documents/cells/routable_tokens/"
-    example = "glpat-<base62:36>.01.<lownum:9>"
-    counterexample = "glpat-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.01.xxxxxxxxx"
+    example = "glpat-<routable>"
+    counterexample = "glpat-<base62:36>.01.0<lownum:8>"
   strings:
-    $a = /glpat-[0-9A-Za-z_-]{27,300}\.[0-9a-z]{2}\.[0-9a-z]{9}/
+    $a = /gl(pat|rtr?|dt|ptt|ft|imt|soat|ffct|agent|wt|cbt)-([0-9a-z]{1,4}_)?[0-9A-Za-z_-]{27,300}(\.[0-9a-z]{2})?\.[0-9a-z]{9}/
   condition:
     $a
 }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dumpscan.checksums import base58check, bech32, crc32_base62, marvin32_halves
 from dumpscan.model import Confidence
 from dumpscan.signature_examples import expand
-from dumpscan.validators import VALIDATORS, Match, is_placeholder
+from dumpscan.validators import VALIDATORS, Match, aws_account, is_placeholder
 
 
 def judge(name: str, value: str, before: str = "", after: str = "") -> Confidence | str | None:
@@ -53,9 +53,20 @@ def test_crc32_vectors() -> None:
     assert crc32_base62(body.encode()) == "0mLq17"
 
 
+def test_grafana_vector() -> None:
+    """The token of Grafana's own test."""
+    assert judge("grafana-crc32", "glsa_" + "iNValIdinValiDinvalid" + "invalidinva_" + "5b582697") is Confidence.PROVEN
+
+
+def test_aws_account_inside_an_identifier() -> None:
+    """The pair that the published analysis of the encoding uses."""
+    assert aws_account(b"ASIAQNZGKIQY56" + b"JQ7WML") == "029608264753"
+
+
 @pytest.mark.parametrize(
     ("name", "template"),
     [
+        ("gitlab-routable", "glpat-<routable>"),
         ("crc32-base62", "ghp_<base62:30><crc32>"),
         ("grafana-crc32", "glsa_<base62:32>_<crc32hex>"),
         ("azure-cask", "<cask:AZFU>"),
