@@ -16,8 +16,8 @@ import numpy as np
 
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
-from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value
-from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, edges, pure, rows, various, word_map
+from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value, filled_digits
+from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, edges, pure, rows, various, word_map
 from dumpscan.model import Clue, Evidence, PublicKey
 
 MAX_CLUES = 512
@@ -69,16 +69,14 @@ def _lone(mapped: WordMap) -> Iterator[Clue]:
 
 def _digits(mapped: WordMap) -> Iterator[Clue]:
     """Scalars as digit arrays; the number of digits is that of a curve."""
-    positions = digit_positions(mapped, 2)
+    positions = digit_positions(mapped)
     for encoding, (bits, width) in DIGITS.items():
         starts, capped = digit_starts(mapped, positions, bits, width, 4)
         if capped:
             yield Clue("limit", b"", 0, 0, "", b"more digit arrays than the limit of one window")
-        for start in starts:
-            if np.count_nonzero(mapped.random[start // 8 : start // 8 + 4]) < 3:
-                continue
-            for size in (256, 384, 521):
-                count = -(-size // bits)
+        for size in (256, 384, 521):
+            count = -(-size // bits)
+            for start in filled_digits(mapped, starts, size, bits, width):
                 value = digits_value(mapped.octets, start, count, bits, width)
                 if size - 20 <= value.bit_length() <= size and value.bit_length() > bits * (count - 1):
                     position = mapped.base + start
@@ -119,10 +117,8 @@ def _odd(mapped: WordMap, start: int, size: int) -> Iterator[Clue]:
 
 def _points(mapped: WordMap) -> Iterator[PublicKey]:
     """Uncompressed points whose first byte is the last plain one before random bytes, at any alignment."""
-    begins, _ = edges(mapped.random)
-    begins = begins[(begins > 0) & (begins + 9 < len(mapped.words))]
-    begins = begins[mapped.dense[begins]]
-    begins = begins[pure(mapped.words, begins)]
+    begins, _ = borders(mapped)
+    begins = begins[begins > 0]
     starts = (8 * begins[:, None] + np.arange(-8, 8)).ravel()
     starts = starts[mapped.octets[starts] == 4]
     for size in _POINT_SIZES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dumpscan.matchers.randomness import BLOCK, Bytes, Flags, Positions, WordMap, total8
+from dumpscan.matchers.randomness import BLOCK, Bytes, Flags, Positions, WordMap, distinct, rows
 
 DIGITS = {"digits-30-le32": (30, 4), "digits-28-le32": (28, 4), "digits-60-le64": (60, 8)}
 """Encoding -> (bits of a digit, bytes that it takes): CPython, libtommath with 32 and with 64 bits."""
@@ -33,6 +33,7 @@ def digit_starts(
     for step in range(least):
         filled += mapped.random[starts + step]
     starts = starts[filled > least * 5 // 8]
+    starts = starts[distinct(rows(mapped.octets, 8 * starts, 8 * least)) >= 5 * least]
     before = starts - 1
     starts = starts[~mapped.random[before] | (words[before] & unused != 0)]
     return (8 * starts[:MAX_STARTS]).tolist(), len(starts) > MAX_STARTS
@@ -51,13 +52,31 @@ def digits_value(octets: Bytes, start: int, count: int, bits: int, width: int) -
     return value
 
 
-def digit_positions(mapped: WordMap, least: int = 5) -> Positions:
-    """Words with two clear top bits, as all kinds of digits have, from which ``least`` of eight look random."""
+def digit_positions(mapped: WordMap) -> Positions:
+    """Words from which four have two clear top bits, as all kinds of digits do, and two of eight look random."""
     words, found = mapped.words, [np.zeros(0, np.int64)]
     for start in range(0, len(words), BLOCK):
-        end = min(start + BLOCK, len(words))
-        enough: Flags = total8(mapped.random[start : end + 7].view(np.uint8))[: end - start] >= least
-        if enough.any():
-            enough &= (words[start:end] & _DIGIT_TOP) == 0
-            found.append(np.flatnonzero(enough) + start)
+        end = min(start + BLOCK + 3, len(words))
+        random = mapped.random[start:end]
+        if not random.any():
+            continue
+        clear: Flags = (words[start:end] & _DIGIT_TOP) == 0
+        four = clear[:-3] & clear[1:-2] & clear[2:-1] & clear[3:]
+        four &= random[:-3] | random[1:-2]
+        found.append(np.flatnonzero(four) + start)
     return np.concatenate(found)
+
+
+def filled_digits(mapped: WordMap, starts: list[int], size: int, bits: int, width: int) -> list[int]:
+    """Those of ``starts`` from which all words of a number of ``size`` bits are digits."""
+    unused = _unused(bits, width)
+    words = mapped.words
+    count = -(-size // bits) * width // 8
+    left = np.array(starts, np.int64)
+    left = left[left // 8 + count <= len(words)]
+    for step in range(count - 1, 0, -1):
+        if not len(left):
+            break
+        left = left[words[left // 8 + step] & unused == 0]
+    kept: list[int] = left.tolist()
+    return kept

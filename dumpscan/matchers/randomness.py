@@ -136,13 +136,20 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     begins = begins[dense[begins]]
     before = np.maximum(begins - 1, 0)
     begins = begins[(begins < 2) | ~random[before - 1] | small(words[before])]
-    begins = begins[pure(words, begins)]
+    begins = _judged(mapped, begins)
     ends = ends[ends >= 8]
     ends = ends[dense[ends - 8]]
     inner = ends[ends < len(words) - 1]
     kept = ~random[inner + 1] | small(words[inner])
     ends = np.concatenate([inner[kept], ends[ends >= len(words) - 1]])
-    return begins, ends[pure(words, ends - 8)]
+    return begins, _judged(mapped, ends - 8) + 8
+
+
+def _judged(mapped: WordMap, starts: Positions) -> Positions:
+    """Those of ``starts`` whose next 64 bytes are like random ones."""
+    starts = starts[starts <= len(mapped.words) - 8]
+    starts = starts[pure(mapped.words, starts)]
+    return starts[various(rows(mapped.octets, 8 * starts, 64))]
 
 
 def pure(words: Words, starts: Positions, count: int = 8) -> Flags:
@@ -173,16 +180,26 @@ def rows(octets: Bytes, starts: Positions, size: int) -> Bytes:
     return taken.view(np.uint8).reshape(len(starts), size)
 
 
-def various(table: Bytes) -> Flags:
-    """Flag the rows that have as many different bytes as random ones do (five standard deviations allowed).
+def distinct(table: Bytes) -> NDArray[np.int64]:
+    """How many different bytes each row has."""
+    counts = np.zeros(len(table), np.int64)
+    for start in range(0, len(table), 512):
+        block = table[start : start + 512]
+        seen = np.zeros((len(block), 256), np.uint8)
+        seen[np.arange(len(block))[:, None], block] = 1
+        counts[start : start + 512] = seen.view(np.uint64).sum(axis=1).view(np.uint8).reshape(-1, 8).sum(axis=1)
+    return counts
 
-    Machine code, tables of floats and text in odd encodings fail. Below 32 bytes nothing is refused.
-    """
-    size = table.shape[1]
-    ordered = np.sort(table, axis=1)
-    different = np.count_nonzero(ordered[:, 1:] != ordered[:, :-1], axis=1) + 1
+
+def least_distinct(size: int) -> float:
+    """The different bytes that ``size`` random ones have at least, five standard deviations allowed."""
     fill = size / 256
     mean = 256 * (1 - np.exp(-fill))
-    deviation = np.sqrt(max(0.0, 256 * np.exp(-fill) * (1 - (1 + fill) * np.exp(-fill))))
-    kept: Flags = different >= (mean - 5 * deviation - 1 if size >= 32 else 0)
-    return kept
+    deviation = np.sqrt(256 * np.exp(-fill) * (1 - (1 + fill) * np.exp(-fill)))
+    return float(mean - 5 * deviation - 1)
+
+
+def various(table: Bytes) -> Flags:
+    """Flag the rows that have as many different bytes as random ones do: not machine code, nor coarse floats."""
+    flags: Flags = distinct(table) >= least_distinct(table.shape[1])
+    return flags

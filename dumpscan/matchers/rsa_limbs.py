@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value
+from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value, filled_digits
 from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, rows, various, word_map
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Clue
@@ -77,9 +77,8 @@ def _clues(mapped: WordMap) -> Iterator[Clue]:
         alone = begins[np.abs(lengths - words) <= 1]
         shifted = (8 * alone[:, None] + _UNALIGNED).ravel()
         halves = (aligned[:, None] + np.array([-4, 0, 4])).ravel()
-        for encoding in (_LE, _OCTETS, _JAVA):
-            starts = np.concatenate([aligned, shifted]) if encoding == _OCTETS else halves
-            yield from _fixed(mapped, starts, size, encoding)
+        placed = {_LE: halves, _OCTETS: np.concatenate([aligned, shifted]), _JAVA: halves}
+        yield from _fixed(mapped, placed, size)
     yield from _digit_clues(mapped)
 
 
@@ -93,20 +92,36 @@ def _lengths(begins: Positions, ends: Positions) -> Positions:
     return found
 
 
-def _fixed(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Iterator[Clue]:
-    """Clues of one width and encoding that begin at one of ``starts`` (bytes from the map's base)."""
-    octets, dense = mapped.octets, mapped.dense
+def _fixed(mapped: WordMap, placed: dict[str, Positions], size: int) -> Iterator[Clue]:
+    """Clues of one width that begin at one of ``placed`` (bytes from the map's base, for each encoding)."""
+    tables: list[Bytes] = []
+    places: list[tuple[int, str]] = []
+    for encoding, starts in placed.items():
+        starts = _plausible(mapped, starts, size, encoding)
+        if len(starts) > MAX_TRIED:
+            yield limit("more random-looking positions than the limit of one window")
+            starts = starts[:MAX_TRIED]
+        for block in range(0, len(starts), 4096):
+            some = starts[block : block + 4096]
+            table = _little(rows(mapped.octets, some, size), encoding)
+            if len(starts) > 4096:
+                kept = without_small_factor(table)
+                table, some = table[kept], some[kept]
+            tables.append(table)
+            places.extend((start, encoding) for start in some.tolist())
+    if places:
+        yield from _sieved(mapped.base, np.concatenate(tables), places, size)
+
+
+def _plausible(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Positions:
+    """Those of ``starts``, each once, where a number is odd, of full width, and random-looking throughout."""
+    octets = mapped.octets
     starts = starts[(starts >= 0) & (starts <= len(octets) - size)]
     low, high = (i % size for i in _ENDS[encoding])
     starts = starts[octets[starts + high] >= 128]
     starts = starts[octets[starts + low] & 1 == 1]
-    starts = np.sort(starts[_filled(dense, starts, size)])
-    starts = starts[np.diff(starts, prepend=-1) > 0]
-    if len(starts) > MAX_TRIED:
-        yield limit("more random-looking positions than the limit of one window")
-        starts = starts[:MAX_TRIED]
-    for block in range(0, len(starts), 4096):
-        yield from _sieved(mapped, starts[block : block + 4096], size, encoding)
+    starts = np.sort(starts[_filled(mapped.dense, starts, size)])
+    return starts[np.diff(starts, prepend=-1) > 0]
 
 
 def _filled(dense: Flags, starts: Positions, size: int) -> Flags:
@@ -118,14 +133,12 @@ def _filled(dense: Flags, starts: Positions, size: int) -> Flags:
     return ok
 
 
-def _sieved(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Iterator[Clue]:
-    table = _little(rows(mapped.octets, starts, size), encoding)
-    kept = without_small_factor(table)
-    table, starts = table[kept], starts[kept]
-    kept = various(table)
-    for start, row in zip(starts[kept].tolist(), table[kept], strict=True):
-        position = mapped.base + start
-        yield Clue("rsa-integer", row[::-1].tobytes(), position, position + size, encoding)
+def _sieved(base: int, table: Bytes, places: list[tuple[int, str]], size: int) -> Iterator[Clue]:
+    kept = np.flatnonzero(without_small_factor(table))
+    kept = kept[various(table[kept])]
+    for index in kept.tolist():
+        start, encoding = places[index]
+        yield Clue("rsa-integer", table[index, ::-1].tobytes(), base + start, base + start + size, encoding)
 
 
 def _little(table: Bytes, encoding: str) -> Bytes:
@@ -143,8 +156,8 @@ def _digit_clues(mapped: WordMap) -> Iterator[Clue]:
         starts, capped = digit_starts(mapped, positions, bits, width)
         if capped:
             yield limit("more digit arrays than the limit of one window")
-        for start in starts:
-            for size in SIZES:
+        for size in SIZES:
+            for start in filled_digits(mapped, starts, 8 * size, bits, width):
                 count = -(-size * 8 // bits)
                 value = digits_value(mapped.octets, start, count, bits, width)
                 if value.bit_length() == size * 8 and value & 1:

@@ -36,6 +36,11 @@ def _groups() -> list[tuple[int, list[int]]]:
 
 GROUPS = _groups()
 
+_PRODUCTS = np.array([product for product, _ in GROUPS], np.float64)
+
+_MANY = 512
+"""Rows from which one division a prime is faster than one gcd a product."""
+
 
 @lru_cache(maxsize=32)
 def _weights(digits: int) -> NDArray[np.float64]:
@@ -46,18 +51,20 @@ def _weights(digits: int) -> NDArray[np.float64]:
 
 def without_small_factor(table: Bytes) -> Flags:
     """Flag the rows (little-endian numbers, an even number of bytes, up to 512) that no small odd prime divides."""
+    if table.shape[1] > 512 or table.shape[1] % 2:
+        raise ValueError(f"numbers of {table.shape[1]} bytes")
     digits = table.view("<u2").astype(np.float64)
     weights = _weights(digits.shape[1])
     alive = np.arange(len(table))
     for first, last in ((0, 2), (2, 6), (6, _GROUPS)):
-        if not len(alive):
-            break
-        sums = digits[alive] @ weights[:, first:last]
-        coprime = np.ones(len(alive), np.bool_)
-        for column, (product, primes) in enumerate(GROUPS[first:last]):
-            rest = (sums[:, column] % product).astype(np.uint32)
-            for prime in primes:
-                coprime &= rest % np.uint32(prime) != 0
+        rest = ((digits[alive] @ weights[:, first:last]) % _PRODUCTS[first:last]).astype(np.uint32)
+        if len(alive) > _MANY:
+            coprime = np.ones(len(alive), np.bool_)
+            for column, (_, primes) in enumerate(GROUPS[first:last]):
+                for prime in primes:
+                    coprime &= rest[:, column] % np.uint32(prime) != 0
+        else:
+            coprime = (np.gcd(rest, _PRODUCTS[first:last].astype(np.uint32)) == 1).all(axis=1)
         alive = alive[coprime]
     flags = np.zeros(len(table), np.bool_)
     flags[alive] = True

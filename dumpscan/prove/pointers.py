@@ -6,25 +6,52 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dumpscan.model import Clue
 
-MAX_POINTERS = 100_000
-"""Pointers followed in one dump, a proof."""
+MAX_POINTERS = 50_000
+"""Pointers followed in one dump by each proof."""
 
 
-def pointed_integers(clues: Iterable[Clue], read: Callable[[int, int], bytes], least: int, most: int) -> Iterator[int]:
-    """The different integers of ``least`` to ``most`` bits that clues of kind ``integer-pointer`` lead to.
+def pointed_integers(
+    clues: Iterable[Clue],
+    read: Callable[[int, int], bytes],
+    least: int,
+    most: int,
+    limits: list[str] | None = None,
+) -> Iterator[int]:
+    """The different random-looking integers of ``least`` to ``most`` bits that ``integer-pointer`` clues lead to.
 
-    A clue's ``value`` is the address (8 bytes, big-endian); its ``note`` is the number of bytes (4, big-endian).
+    A clue's ``value`` is the address (8 bytes, big-endian), its ``note`` the number of bytes (4, big-endian).
     """
-    seen: set[tuple[bytes, bytes]] = set()
+    places: set[tuple[bytes, bytes, str]] = set()
+    values: set[int] = set()
     for clue in clues:
-        place = (clue.value, clue.note)
-        if clue.kind != "integer-pointer" or place in seen:
+        place = (clue.value, clue.note, clue.encoding)
+        if clue.kind != "integer-pointer" or place in places:
             continue
-        seen.add(place)
-        if len(seen) > MAX_POINTERS:
-            return
         size = int.from_bytes(clue.note, "big")
-        if least <= 8 * size + 63 and 8 * size - 63 <= most:
-            value = int.from_bytes(read(int.from_bytes(clue.value, "big"), size), "little")
-            if least <= value.bit_length() <= most:
-                yield value
+        if 8 * size + 7 < least or 8 * size - 511 > most:
+            continue
+        places.add(place)
+        if len(places) > MAX_POINTERS:
+            if limits is not None:
+                limits.append("more big-number structures than the limit of one dump")
+            return
+        octets = read(int.from_bytes(clue.value, "big"), size)
+        value = _number(octets, clue.encoding) if len(octets) == size and _varied(octets) else 0
+        if least <= value.bit_length() <= most and value not in values:
+            values.add(value)
+            yield value
+
+
+def _varied(octets: bytes) -> bool:
+    """Whether octets have half as many different values as random ones would; leading zeros are allowed for."""
+    return len(set(octets)) >= min(80, len(octets) // 2)
+
+
+def _number(octets: bytes, encoding: str) -> int:
+    if encoding == "octets":
+        return int.from_bytes(octets, "big")
+    value = int.from_bytes(octets, "little")
+    if encoding == "limbs-le":
+        return value
+    words = [value >> 64 * i & (1 << 64) - 1 for i in range(len(octets) // 8)]
+    return sum(word << 60 * i for i, word in enumerate(words)) if max(words) >> 60 == 0 else 0

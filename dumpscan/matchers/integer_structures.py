@@ -1,0 +1,159 @@
+"""Structures of big-number libraries, 64-bit: a pointer beside a plausible number of limbs or bytes.
+
+=====================  ==================================================================  ======================
+library                layout                                                              source
+=====================  ==================================================================  ======================
+OpenSSL, BoringSSL     {u64 *d; i32 top; i32 dmax; i32 neg; i32 flags}                     bn_local.h
+GMP, nettle            {i32 alloc; i32 size; u64 *d}                                       gmp.h
+libgcrypt              {i32 alloced; i32 nlimbs; i32 sign; u32 flags; u64 *d}              mpi-internal.h
+libtommath             {i32 used; i32 alloc; i32 sign; u64 *dp}, 60-bit digits             tommath.h
+mbedTLS 2              {i32 s; size_t n; u64 *p}                                           bignum.h
+mbedTLS 3.6            {u64 *p; i16 s; u16 n}                                              bignum.h
+NSS                    {u32 type; u8 *data; u32 len}, big-endian                           seccomon.h
+Go                     {ptr, len, cap}: big.Int's limbs, byte slices                       runtime/slice.go
+OpenSSL 3 ECX_KEY      {ctx*, propq*, haspubkey:1, u8 pubkey[57], u8 *privkey, keylen, type}  crypto/ecx.h
+=====================  ==================================================================  ======================
+
+Clues of kind ``integer-pointer``: ``value`` is the address (8 bytes, big-endian), ``note`` the number of bytes (4
+bytes, big-endian), ``encoding`` how they are to be read. Of kind ``okp-structure``: ``value`` is the address of the
+seed, ``note`` the public key, ``encoding`` the algorithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.randomness import BLOCK, Flags, Positions, WordMap, Words, word_map
+from dumpscan.model import Clue
+
+MAX_CLUES = 2048
+"""Clues of one window; more is a recorded limit."""
+
+_MOST = 130
+"""Limbs of RSA-8192, and two to spare."""
+
+_LIMBS = (4, 6, 7, 8, 9, 12, 16, 24, 32, 48, 64, 128)
+_OCTETS = (32, 33, 48, 49, 56, 57, 66, 96, 97, 128, 129, 192, 193, 256, 257, 384, 385, 512, 513)
+_OKP = {0: ("x25519", 32), 1: ("x448", 56), 2: ("ed25519", 32), 3: ("ed448", 57)}
+"""OpenSSL's ECX_KEY_TYPE -> algorithm, seed length."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerStructures:
+    """Window matcher for the structures above."""
+
+    name: str = "integer-structures"
+    anchors: Sequence[bytes] = ()
+    reach: int = 128
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue]:
+        return self.from_map(word_map(view), view.address)
+
+    def from_map(self, mapped: WordMap, address: int | None) -> Iterator[Clue]:
+        """As :meth:`match`, for a window that is mapped already."""
+        if address is None:
+            return
+        halves, small = _places(mapped.words)
+        left = MAX_CLUES
+        for kind, at, pointers, counts in _shapes(mapped.words, halves, small):
+            kept = _leads_to_random(mapped, pointers, address)
+            left -= int(np.count_nonzero(kept))
+            if left < 0:
+                yield Clue("limit", b"", 0, 0, "", b"more big-number structures than the limit of one window")
+                return
+            yield from _emit(mapped.base, kind, at[kept], pointers[kept], counts[kept])
+        yield from _okp(mapped, small)
+
+
+def _places(words: Words) -> tuple[Positions, Positions]:
+    """Words with a count in the upper half; words that are small numbers as a whole. Edges are left out."""
+    halves, small = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for start in range(0, len(words), BLOCK):
+        block = words[start : start + BLOCK]
+        halves.append(np.flatnonzero(block - np.uint64(1 << 32) < np.uint64(_MOST << 32)) + start)
+        small.append(np.flatnonzero(block - np.uint64(4) < np.uint64((_MOST << 16) + 2)) + start)
+    both = []
+    for parts in (halves, small):
+        found = np.concatenate(parts)
+        both.append(found[(found >= 11) & (found < len(words) - 2)])
+    return both[0], both[1]
+
+
+def _pointer(words: Words, alignment: int = 8) -> Flags:
+    """Whether words are addresses of user or kernel space."""
+    top = words >> np.uint64(47)
+    flags: Flags = ((top == 0) | (top == 0x1FFFF)) & (words >= 0x10000) & (words % np.uint64(alignment) == 0)
+    return flags
+
+
+_Shape = tuple[str, Positions, Words, Positions]
+
+
+def _shapes(words: Words, halves: Positions, small: Positions) -> Iterator[_Shape]:
+    """(encoding, where, pointers, numbers of bytes) of all that look like one of the structures."""
+    low = (words[halves] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    high = (words[halves] >> np.uint64(32)).astype(np.int64)
+    before, after, second = words[halves - 1], words[halves + 1], words[halves + 2]
+    flags = (after & np.uint64(0xFFFFFFFF) <= 1) & (after >> np.uint64(32) <= 15)
+    for encoding, fits, pointers, count in (
+        ("limbs-le", (low >= 1) & (low <= high) & _pointer(before) & flags, before, low),
+        ("limbs-le", (low >= high) & (low <= 2 * _MOST) & _pointer(after), after, high),
+        ("limbs-le", (low >= high) & (low <= 2 * _MOST) & flags & _pointer(second), second, high),
+        ("digits-60-le64", (low >= 1) & (low <= high) & flags & _pointer(second), second, low),
+    ):
+        fits &= (count >= 3) & (count <= _MOST)
+        yield encoding, halves[fits], pointers[fits], 8 * count[fits]
+    yield from _small_shapes(words, small)
+
+
+def _small_shapes(words: Words, small: Positions) -> Iterator[_Shape]:
+    value = words[small].astype(np.int64)
+    before, after = words[small - 1], words[small + 1]
+    sign = before & np.uint64(0xFFFFFFFF) == 1
+    limbs, octets = np.isin(value, _LIMBS), np.isin(value, _OCTETS)
+    room = (after >= words[small]) & (after <= 2 * words[small] + np.uint64(16))
+    typed = words[small - 2] & np.uint64(0xFFFFFFFF) <= 16
+    short = (value & 0xFFFF == 1) & (value >> 16 >= 3)
+    for encoding, fits, pointers, size in (
+        ("limbs-le", (value <= _MOST) & sign & _pointer(after), after, 8 * value),
+        ("limbs-le", short & _pointer(before), before, 8 * (value >> 16)),
+        ("limbs-le", limbs & room & _pointer(before), before, 8 * value),
+        ("octets", octets & (room | typed) & _pointer(before, 1), before, value),
+    ):
+        yield encoding, small[fits], pointers[fits], size[fits]
+
+
+def _leads_to_random(mapped: WordMap, pointers: Words, address: int) -> Flags:
+    """False where the target is in this window and does not look random."""
+    first = (address + mapped.base) & ((1 << 64) - 1)
+    index = ((pointers - np.uint64(first)) >> np.uint64(3)).astype(np.int64)
+    inside = (index >= 0) & (index < len(mapped.random) - 4)
+    kept = np.ones(len(pointers), np.bool_)
+    filled = sum(mapped.random[index[inside] + step].astype(np.uint8) for step in range(4))
+    kept[inside] = np.asarray(filled) >= 3
+    return kept
+
+
+def _emit(base: int, encoding: str, at: Positions, pointers: Words, sizes: Positions) -> Iterator[Clue]:
+    for place, pointer, size in zip(at.tolist(), pointers.tolist(), sizes.tolist(), strict=True):
+        position = base + 8 * place
+        note = size.to_bytes(4, "big")
+        yield Clue("integer-pointer", pointer.to_bytes(8, "big"), position, position + 8, encoding, note)
+
+
+def _okp(mapped: WordMap, small: Positions) -> Iterator[Clue]:
+    """OpenSSL's ECX_KEY; the public key stands right behind the one byte of the bit field."""
+    words, octets = mapped.words, mapped.octets
+    at = small[np.isin(words[small], (32, 56, 57))]
+    at = at[_pointer(words[at - 1], 1) & (octets[8 * at - 72] == 1) & (words[at + 1] & np.uint64(0xFFFFFFFF) < 4)]
+    for place in at[:64].tolist():
+        algorithm, size = _OKP[int(words[place + 1]) & 3]
+        if int(words[place]) == size:
+            first = 8 * place - 71
+            public = octets[first : first + size].tobytes()
+            pointer = int(words[place - 1]).to_bytes(8, "big")
+            yield Clue("okp-structure", pointer, mapped.base + first, mapped.base + first + size, algorithm, public)
