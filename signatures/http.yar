@@ -15,7 +15,7 @@ rule http_bearer {
     example = "Authorization: Bearer <base62:40>"
     counterexample = "Authorization: Bearer xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
-    $a = /authorization[\"']?\s{0,2}[:=,]\s{0,3}[\"']?bearer\s{1,2}[0-9A-Za-z._~+\/=-]{16,400}/ nocase
+    $a = /authorization[\"']?\s{0,2}[:=,\x00]\s{0,3}[\"']?bearer\s{1,2}[0-9A-Za-z._~+\/=-]{16,400}/ nocase
   condition:
     $a
 }
@@ -37,7 +37,7 @@ rule http_basic {
     example = "Authorization: Basic <basic>"
     counterexample = "Authorization: Basic realm"
   strings:
-    $a = /(proxy-)?authorization[\"']?\s{0,2}[:=,]\s{0,3}[\"']?basic\s{1,2}[0-9A-Za-z+\/]{6,300}={0,2}/ nocase
+    $a = /(proxy-)?authorization[\"']?\s{0,2}[:=,\x00]\s{0,3}[\"']?basic\s{1,2}[0-9A-Za-z+\/]{6,300}={0,2}/ nocase
   condition:
     $a
 }
@@ -59,7 +59,7 @@ rule http_token {
     example = "Authorization: token <hex:40>"
     counterexample = "Authorization: token 0000000000000000000000000000000000000000"
   strings:
-    $a = /authorization[\"']?\s{0,2}[:=,]\s{0,3}[\"']?token\s{1,2}[0-9A-Za-z._~+\/=-]{20,200}/ nocase
+    $a = /authorization[\"']?\s{0,2}[:=,\x00]\s{0,3}[\"']?token\s{1,2}[0-9A-Za-z._~+\/=-]{20,200}/ nocase
   condition:
     $a
 }
@@ -81,7 +81,7 @@ rule http_api_key_header {
     example = "X-Api-Key: <base62:40>"
     counterexample = "X-Api-Key: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
-    $a = /x-(api-key|auth-token|vault-token)[\"']?\s{0,2}[:=,]\s{0,3}[\"']?[0-9A-Za-z._~+\/=-]{16,200}/ nocase
+    $a = /x-(api-key|auth-token|vault-token)[\"']?\s{0,2}[:=,\x00]\s{0,3}[\"']?[0-9A-Za-z._~+\/=-]{16,200}/ nocase
   condition:
     $a
 }
@@ -123,6 +123,27 @@ rule aspnet_auth_cookie {
     counterexample = "CfDJ8xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
     $a = /CfDJ8[0-9A-Za-z_-]{60,480}/
+  condition:
+    $a
+}
+
+rule http_basic_value {
+  meta:
+    id = "http-basic-value"
+    title = "Basic credentials"
+    kind = "basic-auth"
+    severity = "high"
+    confidence = "validated"
+    anchor = "Basic "
+    longest = 310
+    validator = "basic-auth"
+    value = "Basic (\\S+)"
+    boundary = "base64"
+    reference = "https://www.rfc-editor.org/rfc/rfc7617"
+    example = "Basic <basic>"
+    counterexample = "Basic information"
+  strings:
+    $a = /Basic [0-9A-Za-z+\/]{6,300}={0,2}/
   condition:
     $a
 }

@@ -14,12 +14,13 @@ PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
     ("model", "errors", "protect"),
-    ("source", "decoders", "wrappers", "literals", "mask", "aes", "asn1", "keys", "checksums", "validators", "encodings",
-     "ssh_wire", "public_keys", "documentation_examples", "known_keys", "test_keys", "windows"),
+    ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "ssh_wire", "documentation_examples"),
+    ("decoders", "windows", "encodings", "public_keys", "validators", "signature_examples", "test_keys"),
+    ("wrappers",),
     ("formats",),
     ("matchers.base", "signatures_loader"),
     ("matchers",),
-    ("matchers.registry", "prove", "signature_check"),
+    ("matchers.registry", "prove", "signature_check", "known_keys"),
     ("engine",),
     ("sweep",),
     ("findings",),
@@ -27,8 +28,7 @@ FLOORS = (
     ("redact", "report", "baseline"),
     ("cli",),
     ("__main__",),
-)  # fmt: skip
-EVERYWHERE = {"", "errors", "model"}
+)
 ONLY_IN_CLI = {"click", "tqdm"}
 
 
