@@ -20,7 +20,7 @@ from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, di
 from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, edges, pure, rows, various, word_map
 from dumpscan.model import Clue, Evidence, PublicKey
 
-MAX_CLUES = 512
+MAX_CLUES = 4096
 """Clues of one window; more is a recorded limit."""
 
 _PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 18: (48,), 24: (64,)}

@@ -30,7 +30,7 @@ from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.randomness import BLOCK, Flags, Positions, WordMap, Words, word_map
 from dumpscan.model import Clue
 
-MAX_CLUES = 2048
+MAX_CLUES = 8192
 """Clues of one window; more is a recorded limit."""
 
 _MOST = 130
@@ -58,6 +58,7 @@ class IntegerStructures:
         if address is None:
             return
         halves, small = _places(mapped.words)
+        yield from _okp(mapped, small)
         left = MAX_CLUES
         for kind, at, pointers, counts in _shapes(mapped.words, halves, small):
             kept = _leads_to_random(mapped, pointers, address)
@@ -66,7 +67,6 @@ class IntegerStructures:
                 yield Clue("limit", b"", 0, 0, "", b"more big-number structures than the limit of one window")
                 return
             yield from _emit(mapped.base, kind, at[kept], pointers[kept], counts[kept])
-        yield from _okp(mapped, small)
 
 
 def _places(words: Words) -> tuple[Positions, Positions]:

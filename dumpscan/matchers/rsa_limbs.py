@@ -15,6 +15,7 @@ import numpy as np
 
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value, filled_digits
+from dumpscan.matchers.limb_arithmetic import little_endian
 from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, rows, various, word_map
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Clue
@@ -27,7 +28,7 @@ MULTIPLES = 8
 
 _UNALIGNED = np.array([i for i in range(-7, 8) if i % 8])
 
-MAX_CLUES = 1024
+MAX_CLUES = 8192
 """Clues of one window; more is a recorded limit."""
 
 MAX_TRIED = 200_000
@@ -103,7 +104,7 @@ def _fixed(mapped: WordMap, placed: dict[str, Positions], size: int) -> Iterator
             starts = starts[:MAX_TRIED]
         for block in range(0, len(starts), 4096):
             some = starts[block : block + 4096]
-            table = _little(rows(mapped.octets, some, size), encoding)
+            table = little_endian(rows(mapped.octets, some, size), encoding)
             if len(starts) > 4096:
                 kept = without_small_factor(table)
                 table, some = table[kept], some[kept]
@@ -139,15 +140,6 @@ def _sieved(base: int, table: Bytes, places: list[tuple[int, str]], size: int) -
     for index in kept.tolist():
         start, encoding = places[index]
         yield Clue("rsa-integer", table[index, ::-1].tobytes(), base + start, base + start + size, encoding)
-
-
-def _little(table: Bytes, encoding: str) -> Bytes:
-    """The rows with their lowest byte first."""
-    if encoding == _OCTETS:
-        return np.ascontiguousarray(table[:, ::-1])
-    if encoding == _JAVA:
-        return np.ascontiguousarray(table.view("<u4")[:, ::-1]).view(np.uint8)
-    return table
 
 
 def _digit_clues(mapped: WordMap) -> Iterator[Clue]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from dumpscan.keys import CURVES, ec_key, point_of
@@ -23,18 +23,14 @@ def prove(
     clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str] | None = None
 ) -> list[Candidate]:
     """EC keys whose scalar is among ``clues`` (kinds ``octets-alone`` and ``integer-pointer``)."""
-    pointed = list(pointed_integers(clues, read, 160, 521))
+    pointed = list(pointed_integers(clues, read, 160, 521, limits))
     points: dict[str, set[tuple[int, int]]] = {}
     for curve, point in [*_known(publics), *_pointed_points(pointed)]:
         points.setdefault(curve, set()).add(point)
     found: dict[bytes, Candidate] = {}
     left = MAX_TESTS
     for curve, wanted in points.items():
-        tried: set[int] = set()
-        for scalar, spans, encoding in _scalars(clues, pointed, CURVES[curve].key_size):
-            if scalar in tried:
-                continue
-            tried.add(scalar)
+        for scalar, (spans, encoding) in _merged(_scalars(clues, pointed, CURVES[curve].key_size)).items():
             left -= 1
             if left < 0:
                 break
@@ -46,6 +42,15 @@ def prove(
     if left < 0 and limits is not None:
         limits.append("more EC scalars to test than the limit of one dump")
     return list(found.values())
+
+
+def _merged(scalars: Iterable[_Scalar]) -> dict[int, tuple[tuple[Span, ...], str]]:
+    """Each number once, with up to 16 of its places."""
+    merged: dict[int, tuple[tuple[Span, ...], str]] = {}
+    for value, spans, encoding in scalars:
+        known, first = merged.get(value, ((), encoding))
+        merged[value] = ((*known, *spans)[:16], first if known else encoding)
+    return merged
 
 
 def _known(publics: Sequence[PublicKey]) -> Iterator[tuple[str, tuple[int, int]]]:

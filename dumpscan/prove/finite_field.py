@@ -22,7 +22,7 @@ def prove(
     wanted = [key for key in publics if _usable(key)]
     if not wanted:
         return []
-    pointed = list(pointed_integers(clues, read, 120, 8192))
+    pointed = list(pointed_integers(clues, read, 120, 8192, limits))
     found: dict[bytes, Candidate] = {}
     left = MAX_TESTS
     for key in wanted:

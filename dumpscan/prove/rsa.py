@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumpscan.keys import factors_from_exponent, rsa_key
+from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64
 from dumpscan.model import Candidate, Clue, PublicKey, Span
 from dumpscan.prove.pointers import pointed_integers
 
@@ -38,17 +39,19 @@ class _Integer:
     encoding: str
 
 
-def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read) -> list[Candidate]:
+def prove(
+    clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str] | None = None
+) -> list[Candidate]:
     """RSA keys with a component among ``clues`` (kinds ``rsa-integer`` and ``integer-pointer``)."""
-    integers = _integers(clues, read)
+    integers = _integers(clues, read, limits)
     moduli = {key.numbers[0]: key.numbers[1] for key in publics if key.algorithm == "rsa"}
     keys: dict[int, Candidate] = {}
-    for candidate in _all(integers, moduli):
+    for candidate in _all(integers, moduli, limits):
         keys.setdefault(int.from_bytes(candidate.identity, "big"), candidate)
     return list(keys.values())
 
 
-def _all(integers: Sequence[_Integer], moduli: dict[int, int]) -> Iterator[Candidate]:
+def _all(integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str] | None) -> Iterator[Candidate]:
     found: set[int] = set()
     for n, p in _products(integers):
         if n not in found:
@@ -56,7 +59,7 @@ def _all(integers: Sequence[_Integer], moduli: dict[int, int]) -> Iterator[Candi
             exponent = moduli.get(n, 0)
             yield from _key(n, p, exponent, integers)
     rest = {n: e for n, e in moduli.items() if n not in found}
-    for n, p in _divisors(integers, rest):
+    for n, p in _divisors(integers, rest, limits):
         if n not in found:
             found.add(n)
             yield from _key(n, p, rest[n], integers)
@@ -65,13 +68,13 @@ def _all(integers: Sequence[_Integer], moduli: dict[int, int]) -> Iterator[Candi
             yield from _from_exponents(n, e, integers)
 
 
-def _integers(clues: Iterable[Clue], read: Read) -> list[_Integer]:
+def _integers(clues: Iterable[Clue], read: Read, limits: list[str] | None) -> list[_Integer]:
     """The different values, in the order of their places."""
     merged: dict[int, _Integer] = {}
     placed = [c for c in clues if c.kind == "rsa-integer"]
     for clue in sorted(placed, key=lambda c: c.start):
         _merge(merged, int.from_bytes(clue.value, "big"), (Span(clue.start, clue.end),), clue.encoding)
-    for value in pointed_integers(clues, read, 512, 8192):
+    for value in pointed_integers(clues, read, 500, 8192, limits):
         _merge(merged, value, (), "limbs-le")
     return list(merged.values())
 
@@ -101,16 +104,9 @@ def low_limbs(values: Iterable[int]) -> Limbs:
     return np.array([value & _MASK for value in values], np.uint64)
 
 
-def inverse64(odd: Limbs) -> Limbs:
-    """Inverses modulo 2**64, by Newton's iteration from three correct bits (x * x = 1 mod 8 for odd x)."""
-    two = np.uint64(2)
-    inverse = odd.copy()
-    for _ in range(5):
-        inverse *= two - odd * inverse
-    return inverse
-
-
-def _divisors(integers: Sequence[_Integer], moduli: dict[int, int]) -> Iterator[tuple[int, int]]:
+def _divisors(
+    integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str] | None
+) -> Iterator[tuple[int, int]]:
     """(n, p) for the candidates that divide one of ``moduli``."""
     odd = [i.value for i in integers if i.value & 1]
     yield from _joined(odd, moduli)
@@ -123,6 +119,8 @@ def _divisors(integers: Sequence[_Integer], moduli: dict[int, int]) -> Iterator[
                 yield n, p
                 break
         left -= len(fitting)
+    if left < 0 and limits is not None:
+        limits.append("more divisions of RSA moduli than the limit of one dump")
 
 
 def _joined(values: Sequence[int], moduli: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -161,20 +159,6 @@ def _pairs(values: Sequence[int], moduli: dict[int, int]) -> Iterator[tuple[int,
             n = values[index] * values[index + step]
             if moduli[int(product[index])] == n:
                 yield n, values[index]
-
-
-def exponent_fits(n: int, e: int, d: int) -> bool:
-    """Whether d may be the exponent of n: e * d = 1 + k * (n - p - q + 1) / g for small k and g.
-
-    p + q is lost in the upper half of the bits, so e * d / n must be close to a fraction with denominator g.
-    """
-    bits = n.bit_length()
-    if not bits // 2 < d.bit_length() <= bits:
-        return False
-    drop = max(0, bits - 192)
-    ratio = (e * (d >> drop) << 96) // (n >> drop)
-    fraction = ratio & ((1 << 96) - 1)
-    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in (1, *range(2, 130, 2)))
 
 
 def _from_exponents(n: int, e: int, integers: Sequence[_Integer]) -> Iterator[Candidate]:
