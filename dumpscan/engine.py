@@ -105,6 +105,11 @@ def _scanner(signature_paths: tuple[Path, ...], engine: str | None) -> Scanner:
 _READERS: dict[str, Reader] = {}
 
 
+def prepare(job: Job) -> None:
+    """Compile what :func:`scan_window` needs: before processes are forked, so that they share it."""
+    _scanner(job.signature_paths, job.engine)
+
+
 def read_window(job: Job, window: Window) -> tuple[memoryview, tuple[Span, ...], int]:
     """As :meth:`dumpscan.windows.Reader.read`, with one reader for each job in a process."""
     if job.token not in _READERS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from dumpscan.engine import Job, WindowEvidence, run, scan_window
+from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
 from dumpscan.errors import IncompleteError
 from dumpscan.findings import Locator, Place, Secret, Secrets, findings
 from dumpscan.formats.memory_map import AddressMap
@@ -99,7 +100,7 @@ def scan_source(
     job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine)
     windows = list(plan(layout.regions, options.window, options.margin))
     with ThreadPoolExecutor(1) as side:
-        with _pool(options, windows) as executor:
+        with _pool(options, windows, partial(prepare, job)) as executor:
             digest = side.submit(_sha256, source)
             state = _first_pass(executor, job, windows, options, progress)
         _prove(state, source, layout, options)
@@ -138,17 +139,21 @@ class _State:
 
 
 @contextmanager
-def _pool(options: Options, windows: Sequence[Window], needles: Needles | None = None) -> Iterator[Executor | None]:
-    """A process pool, or None where one process does: few windows, or ``jobs`` 1."""
+def _pool(options: Options, windows: Sequence[Window], prepare: Callable[[], None]) -> Iterator[Executor | None]:
+    """A process pool whose workers are prepared, or None where one process does: few windows, or ``jobs`` 1.
+
+    ``prepare`` is picklable and compiles what the work needs. Where processes are forked they share what was
+    compiled before; where they cannot be (macOS, Windows) each prepares itself.
+    """
     workers = min(options.workers, len(windows))
+    forked = sys.platform == "linux"
+    if forked or workers <= 1:
+        prepare()
     if workers <= 1:
-        if needles:
-            hand_over(needles)
         yield None
         return
-    # fork is quick and shares what is compiled; elsewhere it is not safe
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (needles,)) as executor:
+    context = multiprocessing.get_context("fork" if forked else "spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,)) as executor:
         try:
             yield executor
         except BrokenProcessPool:
@@ -158,13 +163,12 @@ def _pool(options: Options, windows: Sequence[Window], needles: Needles | None =
             raise
 
 
-def _start_worker(needles: Needles | None) -> None:
-    import signal
-
+def _start_worker(prepare: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     forbid_core_dumps()
-    if needles:
-        hand_over(needles)
+    if prepare:
+        prepare()
 
 
 def _sha256(source: Source) -> str:
@@ -218,7 +222,7 @@ def _swept(
 ) -> Iterator[tuple[list[Found], bool]]:
     if not needles.items:
         return
-    with _pool(options, windows, needles) as executor:
+    with _pool(options, windows, partial(hand_over, needles, options.engine)) as executor:
         work = partial(_sweep_window, needles.token)
         for window, result in zip(windows, run(executor, options.workers, work, job, windows), strict=True):
             yield result

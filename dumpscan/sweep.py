@@ -207,10 +207,11 @@ def _common_prefix(a: bytes, b: bytes) -> int:
 _HANDED_OVER: dict[str, Needles] = {}
 
 
-def hand_over(needles: Needles) -> None:
-    """Make ``needles`` known to this process, so that a task need only name their token (a pool's initializer)."""
+def hand_over(needles: Needles, engine: str | None) -> None:
+    """Make ``needles`` known to this process, compiled, so that a task need only name their token."""
     _HANDED_OVER.clear()
     _HANDED_OVER[needles.token] = needles
+    _sweeper(needles, engine)
 
 
 @lru_cache(maxsize=1)

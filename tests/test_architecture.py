@@ -14,8 +14,8 @@ PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
     ("model", "errors", "protect"),
-    ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "ssh_wire", "documentation_examples"),
-    ("decoders", "windows", "encodings", "public_keys", "validators", "signature_examples", "test_keys"),
+    ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("decoders", "windows", "encodings", "public_keys", "ssh_wire", "validators", "signature_examples", "test_keys"),
     ("wrappers",),
     ("formats",),
     ("matchers.base", "signatures_loader"),
