@@ -66,7 +66,7 @@ class Scanner:
             for a, anchor in enumerate(matcher.anchors):
                 owners.setdefault(anchor, []).append((m, a))
         self._owners = list(owners.values())
-        self._search = literal_search(list(owners), engine)
+        self._search = literal_search(list(owners), engine, cached=True)
 
     def evidence(self, view: View, timer: Counter[str], limits: list[str]) -> Iterator[Evidence]:
         """What the matchers say of ``view``, in positions; a matcher that fails is a limit, not a crash."""

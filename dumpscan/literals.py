@@ -7,10 +7,15 @@ work needs processes. Case matters; every occurrence is reported, overlapping on
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import platform
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import yara
+
+from dumpscan import cache
 
 try:
     import hyperscan
@@ -32,13 +37,40 @@ class LiteralSearch(Protocol):
         ...
 
 
+_ESCAPED = [f"\\x{byte:02x}".encode() for byte in range(256)]
+
+
+def _cache_key(literals: Sequence[bytes]) -> str:
+    """Changes with the literals, the engine and the processor that the database was compiled for."""
+    digest = hashlib.sha256()
+    for literal in literals:
+        digest.update(len(literal).to_bytes(4, "little") + literal)
+    return f"{digest.hexdigest()} {getattr(hyperscan, "__version__", "")} {platform.machine()} {_processor()}"
+
+
+def _processor() -> str:
+    """The processor's features, where the system tells them: a database may use any of them."""
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open() as info:
+        return next((line for line in info if line.startswith(("flags", "Features"))), "")
+    return platform.processor()
+
+
 class _Hyperscan:
-    def __init__(self, literals: Sequence[bytes]) -> None:
+    def __init__(self, literals: Sequence[bytes], cached: bool) -> None:
         self._lengths = [len(literal) for literal in literals]
-        self._database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        key = _cache_key(literals) if cached else ""
+        stored = cache.load(key) if cached else None
+        if stored is not None:
+            with contextlib.suppress(hyperscan.HyperscanError):
+                self._database: Any = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK)
+                self._database.scratch = hyperscan.Scratch(self._database)
+                return
+        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         # Escaped regular expressions, not the literal API: its Python binding stops at a NUL byte.
-        expressions = ["".join(f"\\x{byte:02x}" for byte in literal).encode() for literal in literals]
+        expressions = [b"".join(_ESCAPED[byte] for byte in literal) for literal in literals]
         self._database.compile(expressions=expressions, ids=list(range(len(literals))), elements=len(literals), flags=0)
+        if cached:
+            cache.store(key, hyperscan.dumpb(self._database))
 
     def search(self, data: memoryview, cap: int = HIT_CAP) -> tuple[list[tuple[int, int]], bool]:
         lengths = self._lengths
@@ -95,8 +127,14 @@ def engine_name() -> str:
     return "yara" if hyperscan is None else "hyperscan"
 
 
-def literal_search(literals: Sequence[bytes], engine: str | None = None) -> LiteralSearch:
-    """Compile ``literals`` (none of them empty) for searching; ``engine`` is ``hyperscan``, ``yara`` or the default."""
+def literal_search(literals: Sequence[bytes], engine: str | None = None, *, cached: bool = False) -> LiteralSearch:
+    """Compile ``literals`` (none of them empty) for searching.
+
+    ``engine`` is ``hyperscan``, ``yara`` or the default. ``cached`` keeps what is compiled for the next run: never for
+    literals that come from a dump.
+    """
     if not literals:
         return _Nothing()
-    return _Hyperscan(literals) if (engine or engine_name()) == "hyperscan" else _Yara(literals)
+    if (engine or engine_name()) == "hyperscan":
+        return _Hyperscan(literals, cached)
+    return _Yara(literals)

@@ -13,12 +13,12 @@ import dumpscan
 PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
-    ("model", "errors", "protect"),
+    ("model", "errors", "protect", "cache"),
     ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
     ("decoders", "windows", "encodings", "public_keys", "ssh_wire", "validators", "signature_examples", "test_keys"),
     ("wrappers",),
     ("formats",),
-    ("matchers.base", "signatures_loader"),
+    ("matchers.base", "signatures_loader", "foreign_rules", "rule_source"),
     ("matchers",),
     ("matchers.registry", "prove", "signature_check", "known_keys"),
     ("engine",),

@@ -1,0 +1,73 @@
+"""Compiled rules kept between runs, in the user's cache folder.
+
+Only what is the same for everybody is kept: never anything that was made from a dump. A cache that cannot be read or
+written, or that belongs to somebody else, is as good as none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+_KEPT = 4
+"""Entries that stay; older ones are removed when a new one is written."""
+
+
+def cache_folder() -> Path | None:
+    """``DUMPSCAN_CACHE`` (empty: no cache), or ``dumpscan`` in the platform's folder for caches."""
+    if (named := os.environ.get("DUMPSCAN_CACHE")) is not None:
+        return Path(named) if named else None
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA")
+        return Path(base) / "dumpscan" / "cache" if base else None
+    home = Path("~").expanduser()
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "dumpscan"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "dumpscan"
+
+
+def load(key: str) -> bytes | None:
+    """What was stored under ``key``; ``None`` if nothing usable is there."""
+    path = _path(key)
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
+                return None
+            content = file.read()
+    except OSError:
+        return None
+    digest, body = content[:32], content[32:]
+    return body if hmac.compare_digest(hashlib.sha256(body).digest(), digest) else None
+
+
+def store(key: str, body: bytes) -> None:
+    """Keep ``body`` under ``key``, if that can be done."""
+    path = _path(key)
+    if path is None:
+        return
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(body).digest() + body)
+            Path(name).replace(path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+        entries = sorted(path.parent.glob("*.rules"), key=lambda entry: entry.stat().st_mtime, reverse=True)
+        for entry in entries[_KEPT:]:
+            entry.unlink()
+
+
+def _path(key: str) -> Path | None:
+    folder = cache_folder()
+    return None if folder is None else folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.rules"
