@@ -45,7 +45,8 @@ def _cache_key(literals: Sequence[bytes]) -> str:
     digest = hashlib.sha256()
     for literal in literals:
         digest.update(len(literal).to_bytes(4, "little") + literal)
-    return f"{digest.hexdigest()} {getattr(hyperscan, "__version__", "")} {platform.machine()} {_processor()}"
+    version = getattr(hyperscan, "__version__", "")
+    return f"{digest.hexdigest()} {version} {platform.machine()} {_processor()}"
 
 
 def _processor() -> str:
