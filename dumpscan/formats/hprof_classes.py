@@ -31,7 +31,7 @@ MAX_FIELDS = 1 << 22
 
 _MAX_DEPTH = 64  # of inheritance
 _MAX_NAME = 256
-_MAX_WORK = 1 << 24  # fields of instances laid out in all: a hostile file could have them grow with the square
+_MAX_WORK = 1 << 22  # fields of instances laid out in all: a hostile file could have them grow with the square
 _CACHE = 1 << 16
 _WRAPPERS = {
     "java.lang.String": "value",

@@ -44,6 +44,9 @@ MAX_REFERENCES = 50_000
 MAX_WANTED = 1 << 20
 """References to values that are followed at the same time."""
 
+MAX_TELLING = 1 << 16
+"""Fields with telling names, of all classes and inherited ones again, whose values are followed."""
+
 MAX_SEGMENTS = 1 << 20
 """Segments whose objects are told apart; HotSpot makes one a MiB."""
 
@@ -298,8 +301,13 @@ class _Quest:
         self.holders: dict[int, list[Field]] = {}
         self.wanted: dict[int, str] = {}
         self.done: set[int] = set()
+        count = 0
         for number in classes.numbers():
             telling = [field for field in classes.fields(number) if classes.is_secret(field)]
+            count += len(telling)
+            if count > MAX_TELLING:
+                limits.add(f"more than {MAX_TELLING} fields with telling names in a heap dump")
+                break
             if telling:
                 self.holders[number] = telling
             for static in classes.statics(number):
