@@ -15,8 +15,9 @@ from dumpscan.errors import SignatureError
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.signatures import SignatureMatcher
 from dumpscan.model import Candidate, Span
+from dumpscan.rule_source import blank, blocks
 from dumpscan.signature_examples import expand
-from dumpscan.signatures_loader import Ruleset, Signature, blank, blocks, builtin_files, parse
+from dumpscan.signatures_loader import Ruleset, Signature, builtin_files, parse
 
 _REGEX = re.compile(r"=\s*/((?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+)/([is]*)")
 _UNFIT = re.compile(r"\b(?:filesize|entrypoint|import|include)\b|\bu?int(?:8|16|32)|[$#@]\w*\s+(?:at|in)\b")

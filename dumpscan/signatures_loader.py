@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ from typing import Any
 import yara
 
 from dumpscan.errors import SignatureError
+from dumpscan.foreign_rules import ForeignFile, parse_foreign
 from dumpscan.model import Confidence, Severity
+from dumpscan.rule_source import Block, blocks, metas_of
 from dumpscan.validators import VALIDATORS
 
 BOUNDARIES: Mapping[str, bytes] = {
@@ -32,25 +33,12 @@ BOUNDARIES: Mapping[str, bytes] = {
 }
 """Name -> alphabet whose characters may not stand right before or after a match."""
 
-_REQUIRED = ("id", "title", "kind", "severity", "confidence", "anchor", "longest", "reference")
+REQUIRED = ("id", "title", "kind", "severity", "confidence", "anchor", "longest", "reference")
 _OPTIONAL = ("anchor_nocase", "validator", "value", "boundary", "reach", "placeholders")
 _NUMBERED = re.compile(r"(?:counter)?example\d*\Z")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _DEFAULT_REACH = 8
 _LONGEST = 500
-_TOKEN = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|(?<==)\s*/(?:\\.|[^/\\\n])+/|(?<=matches)\s*/(?:\\.|[^/\\\n])+/"""
-    r"""|(?<==)\s*\{[^}]*\}""",
-    re.S,
-)
-_RULE = re.compile(r"^[ \t]*((?:(?:private|global)\s+)*)rule\s+(\w+)[^{]*\{", re.M)
-_UNFIT = (
-    (re.compile(r"\bfilesize\b"), "filesize: a window is not a file"),
-    (re.compile(r"\bentrypoint\b"), "entrypoint: a window is not a file"),
-    (re.compile(r"[$#@]\w*\s+at\b|\bof\s+(?:them|\([^)]*\))\s+at\b"), "at: offsets in a window mean nothing"),
-    (re.compile(r"[$#@]\w*\s+in\s*\(|\bof\s+(?:them|\([^)]*\))\s+in\b"), "in: offsets in a window mean nothing"),
-    (re.compile(r"\bu?int(?:8|16|32)(?:be)?\s*\("), "uintXX(): offsets in a window mean nothing"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +73,6 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignRule:
-    """A user's rule without our ``meta``: run on whole windows, as written, with defaults."""
-
-    name: str
-    title: str
-    file: str
-    line: int
-    severity: Severity = Severity.MEDIUM
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignFile:
-    """The runnable text of one user file, and its rules."""
-
-    file: str
-    source: str
-    rules: tuple[ForeignRule, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Ruleset:
     """Everything that is loaded. ``refused`` names rules that cannot be run on windows, and why."""
 
@@ -113,24 +81,6 @@ class Ruleset:
     warnings: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     foreign: tuple[ForeignFile, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The text of one rule in a file; ``code`` is the text with comments, strings and regexes blanked."""
-
-    name: str
-    line: int
-    source: str
-    code: str
-    start: int
-    end: int
-
-
-@lru_cache(maxsize=4096)
-def compiled(source: str) -> Any:
-    """The ``yara.Rules`` of a rule's text; kept, since a worker asks for the same few again and again."""
-    return yara.compile(source=source, includes=False)
 
 
 def builtin_files() -> list[Path]:
@@ -161,7 +111,7 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
         if _is_ours(text):
             own += parse(text, str(path))
         else:
-            foreign.append(_foreign(text, str(path), warnings, refused))
+            foreign.append(parse_foreign(text, str(path), REQUIRED, warnings, refused))
     _refuse_duplicates(own)
     return Ruleset(tuple(own), "sha256:" + digest.hexdigest(), tuple(warnings), tuple(refused), tuple(foreign))
 
@@ -172,15 +122,10 @@ def parse(text: str, file: str) -> list[Signature]:
     if not found:
         raise SignatureError(f"{file}:1: no rule")
     try:
-        metas = _metas(text)
+        metas = metas_of(text)
     except yara.Error as error:
         raise SignatureError(_blame(found, file) or f"{file}: {error}") from None
     return [_signature(block, metas.get(block.name, {}), file) for block in found]
-
-
-def _metas(text: str) -> dict[str, dict[str, Any]]:
-    """The ``meta`` of every rule. Not of :func:`compiled`: iterating ``yara.Rules`` uses them up."""
-    return {rule.identifier: dict(rule.meta) for rule in yara.compile(source=text, includes=False)}
 
 
 def _blame(found: Iterable[Block], file: str) -> str:
@@ -191,34 +136,6 @@ def _blame(found: Iterable[Block], file: str) -> str:
         except yara.Error as error:
             return f"{file}:{block.line}: rule {block.name}: {_yara_text(error)}"
     return ""
-
-
-def blocks(text: str) -> list[Block]:
-    """Cut the text of a file into its rules."""
-    code = blank(text)
-    found = []
-    position = 0
-    while match := _RULE.search(code, position):
-        end = _closing_brace(code, match.end())
-        line = text.count("\n", 0, match.start(2)) + 1
-        source = text[match.start() : end]
-        found.append(Block(match[2], line, source, code[match.start() : end], match.start(), end))
-        position = end
-    return found
-
-
-def blank(text: str) -> str:
-    """``text`` with comments, strings, regexes and hex strings replaced by spaces: positions stay."""
-    return _TOKEN.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
-
-
-def _closing_brace(code: str, position: int) -> int:
-    depth = 1
-    for match in re.compile(r"[{}]").finditer(code, position):
-        depth += 1 if match[0] == "{" else -1
-        if not depth:
-            return match.end()
-    return len(code)
 
 
 def _read(path: Path) -> str:
@@ -245,6 +162,12 @@ def _user_files(paths: Iterable[Path]) -> list[Path]:
         else:
             found.append(path)
     return found
+
+
+def _is_ours(text: str) -> bool:
+    """Whether every rule of a file states an anchor: then it is held to our meta."""
+    found = blocks(text)
+    return bool(found) and all(re.search(r"^\s*anchor\s*=", block.source, re.M) for block in found)
 
 
 def _refuse_duplicates(signatures: Iterable[Signature]) -> None:
@@ -293,11 +216,11 @@ def _signature(block: Block, meta: Mapping[str, Any], file: str) -> Signature:
 
 
 def _check_keys(meta: Mapping[str, Any], where: str) -> None:
-    for key in _REQUIRED:
+    for key in REQUIRED:
         if key not in meta:
             raise SignatureError(f"{where}: meta lacks {key}")
     for key in meta:
-        if key not in _REQUIRED and key not in _OPTIONAL and not _NUMBERED.match(key):
+        if key not in REQUIRED and key not in _OPTIONAL and not _NUMBERED.match(key):
             raise SignatureError(f"{where}: unknown meta {key}")
 
 
@@ -351,65 +274,3 @@ def _numbered(meta: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
 
 def _yara_text(error: Exception) -> str:
     return re.sub(r"^line \d+: ", "", str(error)) or "not a valid rule"
-
-
-# ---------------------------------------------------------------- rules of others
-
-
-def _is_ours(text: str) -> bool:
-    """Whether every rule of a file states an anchor: then it is held to our meta."""
-    found = blocks(text)
-    return bool(found) and all(re.search(r"^\s*anchor\s*=", block.source, re.M) for block in found)
-
-
-def _foreign(text: str, file: str, warnings: list[str], refused: list[str]) -> ForeignFile:
-    found = blocks(text)
-    reasons: dict[str, str] = {}
-    for block in found:
-        if reason := _unfit(block, text):
-            reasons[block.name] = reason
-    _spread(found, reasons)
-    refused += [f"{file}:{b.line}: rule {b.name}: {reasons[b.name]}" for b in found if b.name in reasons]
-    runnable = _without(text, [b for b in found if b.name in reasons])
-    try:
-        metas = _metas(runnable)
-    except yara.Error as error:
-        raise SignatureError(f"{file}: {error}") from None
-    kept = tuple(
-        ForeignRule(b.name, str(metas[b.name].get("title", b.name)), file, b.line) for b in found if b.name in metas
-    )
-    for block in found:
-        if block.name in metas:
-            lacks = ", ".join(key for key in _REQUIRED if key not in metas[block.name])
-            warnings.append(f"{file}:{block.line}: rule {block.name}: runs on whole windows, as written; lacks {lacks}")
-    return ForeignFile(file, runnable, kept)
-
-
-def _unfit(block: Block, text: str) -> str:
-    modules = re.findall(r'^\s*import\s+"(\w+)"', text, re.M)
-    for module in modules:
-        if re.search(rf"\b{module}\s*\.", block.code):
-            return f"module {module}: a window is not a file"
-    return next((reason for pattern, reason in _UNFIT if pattern.search(block.code)), "")
-
-
-def _spread(found: Sequence[Block], reasons: dict[str, str]) -> None:
-    """A rule whose condition names a refused rule is refused as well."""
-    changed = True
-    while changed:
-        changed = False
-        for block in found:
-            if block.name in reasons:
-                continue
-            condition = block.code.partition("condition")[2]
-            needed = next((name for name in reasons if re.search(rf"(?<![$#@!\w]){name}\b", condition)), None)
-            if needed:
-                reasons[block.name] = f"needs rule {needed}"
-                changed = True
-
-
-def _without(text: str, dropped: Iterable[Block]) -> str:
-    for block in dropped:
-        empty = re.sub(r"[^\n]", " ", text[block.start : block.end])
-        text = text[: block.start] + empty + text[block.end :]
-    return text

@@ -4,7 +4,7 @@ rule url_password {
     title = "Password in a URL"
     kind = "password"
     severity = "high"
-    confidence = "validated"
+    confidence = "possible"
     anchor = "http://|https://|ftp://|ftps://|ssh://|git://|gres://|resql://|sql://|iadb://|odb://|+srv://|edis://|diss://|amqp://|mqps://|mqtt://|qtts://|nats://|ldap://|daps://|smtp://|mtps://|imap://|ouse://|afka://|cks5://|rver://|acle://|ched://|arch://|vnc://|rtsp://|smb://|uxdb://|ndra://|chdb://|eo4j://|bolt://|lake://|opg2://|opg://|cpg://|odbc://"
     longest = 339
     validator = "url-password"
@@ -27,7 +27,7 @@ rule adonet_password {
     title = "Password in a connection string"
     kind = "password"
     severity = "high"
-    confidence = "validated"
+    confidence = "possible"
     anchor = "password=|pwd="
     anchor_nocase = true
     longest = 438
@@ -49,7 +49,7 @@ rule odbc_pwd {
     title = "Password in an ODBC connection string"
     kind = "password"
     severity = "high"
-    confidence = "validated"
+    confidence = "possible"
     anchor = "}};UID=|;UID=|;Uid=|;uid="
     longest = 154
     validator = "plausible-password"
@@ -70,7 +70,7 @@ rule jdbc_password {
     title = "Password in a JDBC URL"
     kind = "password"
     severity = "high"
-    confidence = "validated"
+    confidence = "possible"
     anchor = "jdbc:"
     longest = 325
     validator = "plausible-password"

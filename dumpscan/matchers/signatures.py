@@ -19,6 +19,7 @@ from typing import Any
 import yara
 
 from dumpscan.documentation_examples import is_documentation
+from dumpscan.foreign_rules import ForeignFile
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.text_layers import (
     BASE64,
@@ -34,7 +35,8 @@ from dumpscan.matchers.text_layers import (
     plain,
 )
 from dumpscan.model import Candidate, Component, Confidence, Evidence, Span
-from dumpscan.signatures_loader import BOUNDARIES, ForeignFile, Ruleset, Signature, compiled
+from dumpscan.rule_source import compiled
+from dumpscan.signatures_loader import BOUNDARIES, Ruleset, Signature
 from dumpscan.validators import VALIDATORS, Match, Verdict, is_placeholder
 
 _GAP = b"\0\0\0\0"
@@ -87,7 +89,7 @@ class SignatureMatcher:
                     pieces.setdefault(rule, []).append(piece)
         found = [c for index, some in pieces.items() for c in self._judge_all(self.rules[index], some)]
         found += self._inside(inner.values())
-        return _settled(_one_reading(found, view.phase))
+        return _settled(_one_reading(found))
 
     def _pieces(
         self, data: memoryview, rule: Signature, form: Form, phase: int, starts: Sequence[int]
@@ -251,34 +253,31 @@ def _preview(rule: Signature, value: bytes) -> str:
     return f"{prefix}… ({len(value)} characters)"
 
 
-def _one_reading(found: Iterable[Candidate], phase: int) -> list[Candidate]:
-    """Of overlapping little- and big-endian readings of one wide text, the one that starts earlier.
+def _one_reading(found: Iterable[Candidate]) -> list[Candidate]:
+    """Of overlapping little- and big-endian readings of one wide text, the longer; of equals, the little-endian.
 
-    Both start alike where zeros stand on both sides; then the address decides, since programs align their strings.
+    UTF-16LE after a zero byte, or UTF-16BE before one, reads alike both ways. Big-endian text is rare in memory.
     """
-    wide: dict[str, list[Candidate]] = {}
+    wide: dict[tuple[str | None, str], list[Candidate]] = {}
     kept: list[Candidate] = []
     for candidate in found:
         if candidate.encoding in ("utf-16le", "utf-16be", "utf-32le", "utf-32be"):
-            wide.setdefault(f"{candidate.signature} {candidate.encoding[:6]}", []).append(candidate)
+            wide.setdefault((candidate.signature, candidate.encoding[:6]), []).append(candidate)
         else:
             kept.append(candidate)
     for group in wide.values():
-        width = 2 if group[0].encoding.startswith("utf-16") else 4
-        end = -1
-        for candidate in sorted(group, key=lambda c: _reading(c, width, phase)):
-            span = candidate.spans[0]
-            if span.start >= end:
-                kept.append(candidate)
-                end = span.end
+        chosen: list[Candidate] = []
+        for candidate in sorted(group, key=lambda c: (c.spans[0].start, c.spans[0].end)):
+            if not chosen or candidate.spans[0].start >= chosen[-1].spans[0].end:
+                chosen.append(candidate)
+            elif _likelier(candidate) > _likelier(chosen[-1]):
+                chosen[-1] = candidate
+        kept += chosen
     return kept
 
 
-def _reading(candidate: Candidate, width: int, phase: int) -> tuple[int, bool]:
-    big = candidate.encoding.endswith("be")
-    start = candidate.spans[0].start + (width - 1 if big else 0)
-    aligned_big = (start + phase) % width == width - 1
-    return start, big != aligned_big
+def _likelier(candidate: Candidate) -> tuple[int, bool]:
+    return len(candidate.identity), candidate.encoding.endswith("le")
 
 
 def _settled(found: Iterable[Candidate]) -> list[Candidate]:

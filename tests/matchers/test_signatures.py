@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dumpscan.foreign_rules import ForeignFile, ForeignRule
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.model import Candidate, Confidence, Span
 from dumpscan.signature_check import run
 from dumpscan.signature_examples import expand
-from dumpscan.signatures_loader import ForeignFile, ForeignRule, load
+from dumpscan.signatures_loader import load
 
 MATCHER = SignatureMatcher(load())
 TOKEN = expand("ghp_<base62:30><crc32>")
@@ -49,6 +50,14 @@ def test_encodings(data: bytes, encoding: str, length: int) -> None:
     for pad in range(4):
         candidates = found(b"\2" * pad + data + b"\0\0\0\0")
         assert [(c.encoding, len(c.spans[0]), c.identity) for c in candidates] == [(encoding, length, TOKEN.encode())]
+
+
+@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("pad", range(5))
+def test_little_endian_wins_where_both_readings_fit(width: int, pad: int) -> None:
+    data = b"\2" * pad + b"\0\0\0" + TOKEN.encode(f"utf-{8 * width}-le") + b"\0\0\0\0"
+    (candidate,) = found(data)
+    assert (candidate.encoding, candidate.spans[0].start) == (f"utf-{8 * width}le", pad + 3)
 
 
 def test_base64_in_base64() -> None:
