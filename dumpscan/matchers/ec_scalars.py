@@ -74,11 +74,11 @@ def _digits(mapped: WordMap) -> Iterator[Clue]:
         starts, capped = digit_starts(mapped, positions, bits, width, 4)
         if capped:
             yield Clue("limit", b"", 0, 0, "", b"more digit arrays than the limit of one window")
-        for size in (256, 384, 521):
+        for size in (256, 384, 512, 521):
             count = -(-size // bits)
             for start in filled_digits(mapped, starts, size, bits, width):
                 value = digits_value(mapped.octets, start, count, bits, width)
-                if size - 20 <= value.bit_length() <= size and value.bit_length() > bits * (count - 1):
+                if size - 20 <= value.bit_length() <= size:
                     position = mapped.base + start
                     octets = value.to_bytes((size + 7) // 8, "big")
                     if various(np.frombuffer(octets, np.uint8).reshape(1, -1))[0]:

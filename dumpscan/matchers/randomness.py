@@ -128,7 +128,7 @@ def edges(flags: Flags) -> tuple[Positions, Positions]:
 def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     """The words where numbers may begin, and where they may end (exclusive): next to plain words, in dense places.
 
-    A single plain word between random ones counts only if it is a small number, as an allocator's header is:
+    A single plain word between random ones counts only if it is a number or a pointer, not if it could be text:
     otherwise each word that looks plain by chance would be one.
     """
     random, dense, words = mapped.random, mapped.dense, mapped.words
@@ -166,8 +166,8 @@ def pure(words: Words, starts: Positions, count: int = 8) -> Flags:
 
 
 def small(words: Words) -> Flags:
-    """Flag the words whose upper 32 bits are all equal."""
-    flags: Flags = (words + np.uint64(1 << 32)) >> np.uint64(33) == 0
+    """Flag the words whose upper 16 bits are all equal, as those of numbers and pointers are."""
+    flags: Flags = (words + _ONE_TOP) < _PLAIN_TOP
     return flags
 
 

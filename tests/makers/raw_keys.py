@@ -1,0 +1,84 @@
+"""Encoders of private numbers, and memory to plant them in; shares nothing with the code under test."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from dumpscan.matchers.base import View
+from dumpscan.model import Span
+
+
+def digits(number: int, bits: int, width: int) -> bytes:
+    """Little-endian array of digits of ``bits`` bits in ``width`` bytes each."""
+    out = b""
+    while number:
+        out += (number & ((1 << bits) - 1)).to_bytes(width, "little")
+        number >>= bits
+    return out
+
+
+def java_words(number: int) -> bytes:
+    """java.math.BigInteger.mag on a little-endian host."""
+    size = -(-number.bit_length() // 32) * 4
+    big = number.to_bytes(size, "big")
+    return b"".join(big[i : i + 4][::-1] for i in range(0, size, 4))
+
+
+ENCODERS: dict[str, Callable[[int], bytes]] = {
+    "limbs-le": lambda v: v.to_bytes((v.bit_length() + 7) // 8, "little"),
+    "octets": lambda v: v.to_bytes((v.bit_length() + 7) // 8, "big"),
+    "words-msw-le32": java_words,
+    "digits-30-le32": lambda v: digits(v, 30, 4),
+    "digits-28-le32": lambda v: digits(v, 28, 4),
+    "digits-60-le64": lambda v: digits(v, 60, 8),
+}
+
+
+def rsa_numbers(bits: int, index: int = 0) -> rsa.RSAPrivateNumbers:
+    """A key made at run time, kept for the session."""
+    return _rsa_numbers(bits, index)
+
+
+@cache
+def _rsa_numbers(bits: int, _index: int) -> rsa.RSAPrivateNumbers:
+    return rsa.generate_private_key(65537, bits).private_numbers()
+
+
+def filler(kind: str, size: int, source: random.Random) -> bytes:
+    """``size`` bytes (rounded down to 8) of neighbours of one kind."""
+    words = size // 8
+    if kind == "random":
+        return source.randbytes(8 * words)
+    if kind == "pointers":
+        return b"".join((0x7FFF00000000 + 16 * source.randrange(1 << 24)).to_bytes(8, "little") for _ in range(words))
+    if kind == "text":
+        return (b"plain text, " * words)[: 8 * words]
+    return bytes(8 * words)
+
+
+def header(size: int) -> bytes:
+    """The word that glibc puts before a chunk."""
+    return (size + 17).to_bytes(8, "little")
+
+
+def view(data: bytes, address: int | None = None) -> View:
+    return View(memoryview(data), (Span(0, len(data)),), address=address)
+
+
+def heap(parts: Sequence[bytes], kind: str, source: random.Random, shift: int = 0) -> bytes:
+    """Chunks with headers, ``kind`` of memory between them; the parts begin ``shift`` bytes into theirs."""
+    out = filler(kind, 512, source)
+    for part in parts:
+        out += (
+            header(len(part))
+            + bytes(shift)
+            + part
+            + bytes(-(len(part) + shift) % 8)
+            + header(0x40)
+            + filler(kind, 256, source)
+        )
+    return out

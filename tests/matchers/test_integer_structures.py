@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import random
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dumpscan.matchers.raw_integers import RAW_INTEGERS
+from dumpscan.model import Clue, PublicKey
+from dumpscan.prove import ec, okp, rsa
+from tests.makers.raw_keys import ENCODERS, rsa_numbers, view
+
+BASE = 0x7F1200000000
+
+
+def structure(library: str, pointer: int, size: int) -> bytes:
+    limbs = size // 8
+    return {
+        "openssl": struct.pack("<QiiiI", pointer, limbs, limbs + 2, 0, 1),
+        "gmp": struct.pack("<iiQ", limbs + 1, limbs, pointer),
+        "libgcrypt": struct.pack("<iiiIQ", limbs + 2, limbs, 0, 0, pointer),
+        "mbedtls-2": struct.pack("<iiQQ", 1, 0, limbs, pointer),
+        "mbedtls-3": struct.pack("<QhHi", pointer, 1, limbs, 0),
+        "libtommath": struct.pack("<iiiiQ", size // 8, size // 8 + 4, 0, 0, pointer),
+        "nss": struct.pack("<IIQQ", 0, 0, pointer, size),
+        "go": struct.pack("<QQQ", pointer, limbs, limbs + 4),
+    }[library]
+
+
+ENCODING = {"libtommath": "digits-60-le64", "nss": "octets"}
+
+
+@pytest.mark.parametrize(
+    "library", ["openssl", "gmp", "libgcrypt", "mbedtls-2", "mbedtls-3", "libtommath", "nss", "go"]
+)
+@pytest.mark.parametrize("names", [("p", "q"), ("d",)])
+def test_numbers_behind_pointers_amid_random_data(library: str, names: tuple[str, ...]) -> None:
+    """Nothing but the structure tells where the numbers begin."""
+    key = rsa_numbers(2048)
+    source = random.Random(7)
+    memory, structures = source.randbytes(8192), bytes(128)
+    for name in names:
+        number = ENCODERS[ENCODING.get(library, "limbs-le")](getattr(key, name))
+        number += bytes(-len(number) % 8)
+        structures += structure(library, BASE + len(memory), len(number)) + bytes(64)
+        memory += number + source.randbytes(8192)
+    data = memory + structures + bytes(-len(structures) % 8)
+
+    def read(address: int, size: int) -> bytes:
+        return data[address - BASE : address - BASE + size] if address >= BASE else b""
+
+    found = [c for c in RAW_INTEGERS.match(view(data, BASE), ()) if isinstance(c, Clue)]
+    (candidate,) = rsa.prove(found, [PublicKey("rsa", (key.public_numbers.n, 65537))], read)
+    assert candidate.confidence.label == "proven"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=700), st.integers(0, (1 << 64) - 1))
+def test_total_on_anything(data: bytes, address: int) -> None:
+    def read(place: int, size: int) -> bytes:
+        return data[place % 97 :][:size]
+
+    found = [c for c in RAW_INTEGERS.match(view(data * 3, address), ()) if isinstance(c, Clue)]
+    for prover in (rsa.prove, ec.prove, okp.prove):
+        prover(found, [], read)

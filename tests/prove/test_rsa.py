@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64, members
+from dumpscan.model import Clue, PublicKey
+from dumpscan.prove import rsa
+from tests.makers.raw_keys import rsa_numbers
+
+
+def clue(number: int, start: int) -> Clue:
+    size = (number.bit_length() + 7) // 8
+    return Clue("rsa-integer", number.to_bytes(size, "big"), start, start + size, "limbs-le")
+
+
+def nothing(_address: int, _size: int) -> bytes:
+    return b""
+
+
+def known(bits: int, index: int = 0) -> PublicKey:
+    return PublicKey("rsa", (rsa_numbers(bits, index).public_numbers.n, 65537))
+
+
+def test_one_prime_of_a_known_modulus() -> None:
+    key = rsa_numbers(2048)
+    (found,) = rsa.prove([clue(key.q, 640)], [known(2048), known(2048, 1)], nothing)
+    assert [span.start for span in found.spans] == [640]
+    assert found.identity == b"rsa:" + key.public_numbers.n.to_bytes(256, "big")
+
+
+def test_two_keys_one_known() -> None:
+    one, two = rsa_numbers(1024), rsa_numbers(1024, 1)
+    numbers = [one.p, two.p, two.public_numbers.n, one.q, two.q]
+    found = rsa.prove([clue(n, 256 * i) for i, n in enumerate(numbers)], [known(1024)], nothing)
+    assert {c.identity for c in found} == {b"rsa:" + k.public_numbers.n.to_bytes(128, "big") for k in (one, two)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_never_from_other_numbers(seed: int) -> None:
+    source = random.Random(seed)
+    numbers = [source.getrandbits(1024) | 1 | 1 << 1023 for _ in range(400)]
+    numbers += [rsa_numbers(2048).p, rsa_numbers(2048, 1).q, rsa_numbers(2048).public_numbers.n]
+    assert not rsa.prove([clue(n, 8 * i) for i, n in enumerate(numbers)], [known(2048, 2)], nothing)
+
+
+def test_degenerate_moduli_prove_nothing() -> None:
+    publics = [PublicKey("rsa", (n, e)) for n, e in ((0, 0), (1, 1), (15, 3), (1 << 2048, 65537), (3 << 2046 | 1, 0))]
+    assert not rsa.prove([clue(rsa_numbers(2048).p, 0)], publics, nothing)
+
+
+@pytest.mark.parametrize("index", range(6))
+def test_exponent(index: int) -> None:
+    key = rsa_numbers(1024, index)
+    n, phi = key.public_numbers.n, (key.p - 1) * (key.q - 1)
+    assert exponent_fits(n, 65537, key.d)
+    assert exponent_fits(n, 65537, pow(65537, -1, phi))
+    source = random.Random(index)
+    assert not any(exponent_fits(n, 65537, source.getrandbits(1024)) for _ in range(500))
+
+
+def test_lowest_limbs() -> None:
+    values = np.random.default_rng(5).integers(0, 1 << 63, 999, np.uint64) | np.uint64(1)
+    assert (values * inverse64(values) == 1).all()
+    assert members(values)(np.concatenate([values[10:20], values[:5] + np.uint64(1)])).tolist() == list(range(10))
