@@ -22,7 +22,7 @@ from dumpscan.errors import DumpscanError, IncompleteError, RedactionError, Usag
 from dumpscan.formats.registry import FORMATS
 from dumpscan.known_keys import load_known_keys
 from dumpscan.mask import printable
-from dumpscan.model import Confidence, Coverage, DumpReport, Report, Severity, Unread
+from dumpscan.model import Confidence, Coverage, DumpReport, Finding, Report, Severity, Unread
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.redact import redact_path
 from dumpscan.report.writers import WRITERS
@@ -140,7 +140,7 @@ def baseline(dumps: tuple[str, ...], output: Path | None, **common: Any) -> int:
         raise UsageError("a baseline needs --fingerprint-key, or its fingerprints match in no other run")
     _keep_inputs(output, dumps)
     _, options = _options(common)
-    found = []
+    found: list[Finding] = []
     for path in dumps:
         with _progress(common) as progress:
             report = scan_path(path, options, progress).report
@@ -198,6 +198,7 @@ def _options(common: dict[str, Any]) -> tuple[Ruleset, Options]:
             _complain(str(warning))
     if common["baseline"] and common["fingerprint_key"] is None:
         raise UsageError("--baseline needs the --fingerprint-key that it was written with")
+    key = _key(common["fingerprint_key"]) if common["fingerprint_key"] else os.urandom(32)
     options = Options(
         jobs=common["jobs"],
         signature_paths=tuple(common["signatures"]),
@@ -206,7 +207,7 @@ def _options(common: dict[str, Any]) -> tuple[Ruleset, Options]:
         min_severity=Severity[common["min_severity"].upper()],
         accepted=load_baseline(common["baseline"]) if common["baseline"] else frozenset(),
         refused=tuple(str(rule) for rule in ruleset.refused),
-        **({"fingerprint_key": _key(common["fingerprint_key"])} if common["fingerprint_key"] else {}),
+        fingerprint_key=key,
     )
     return ruleset, options
 
@@ -262,8 +263,8 @@ def _output(path: Path | None) -> Iterator[TextIO]:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                yield out
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                yield file
             Path(name).replace(path)
         finally:
             with suppress(OSError):

@@ -40,6 +40,7 @@ class Job:
     byte_order: str = "little"
     pointer_size: int = 8
     engine: str | None = None
+    now: int = 0
     token: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -98,8 +99,8 @@ class Scanner:
 
 
 @lru_cache(maxsize=2)
-def _scanner(signature_paths: tuple[Path, ...], engine: str | None) -> Scanner:
-    return Scanner(build_matchers(signature_paths), engine)
+def _scanner(signature_paths: tuple[Path, ...], engine: str | None, now: int) -> Scanner:
+    return Scanner(build_matchers(signature_paths, now), engine)
 
 
 _READERS: dict[str, Reader] = {}
@@ -107,7 +108,7 @@ _READERS: dict[str, Reader] = {}
 
 def prepare(job: Job) -> None:
     """Compile what :func:`scan_window` needs: before processes are forked, so that they share it."""
-    _scanner(job.signature_paths, job.engine)
+    _scanner(job.signature_paths, job.engine, job.now)
 
 
 def read_window(job: Job, window: Window) -> tuple[memoryview, tuple[Span, ...], int]:
@@ -129,7 +130,7 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     if not live:
         return WindowEvidence(owned, zero)
     view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase)
-    scanner = _scanner(job.signature_paths, job.engine)
+    scanner = _scanner(job.signature_paths, job.engine, job.now)
     found = list(_placed(window, scanner.evidence(view, timer, limits)))
     limits.extend(clue.note.decode("utf-8", "replace") for clue in found if _is_limit(clue))  # type: ignore[union-attr]
     return WindowEvidence(

@@ -12,7 +12,6 @@ from dumpscan.formats.pe_image import Images
 from dumpscan.model import Candidate, Component, Finding, Layout, Occurrence, Span
 from dumpscan.source import Source
 
-
 WHOLE = "key"
 """What the component of a place is called that holds several."""
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -52,7 +53,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to scan. ``jobs`` 0 means one for each processor; ``fingerprint_key`` is made for the run by default."""
+    """How to scan.
+
+    ``jobs`` 0 means one for each processor; ``fingerprint_key`` is made for the run by default; ``now`` (seconds since
+    1970) decides which tokens have expired.
+    """
 
     jobs: int = 0
     signature_paths: tuple[Path, ...] = ()
@@ -65,6 +70,7 @@ class Options:
     window: int = WINDOW
     margin: int = MARGIN
     engine: str | None = None
+    now: int = field(default_factory=lambda: int(time.time()))
 
     @property
     def workers(self) -> int:
@@ -97,7 +103,7 @@ def scan_source(
 ) -> Scan:
     """Scan plain bytes; ``path`` is only what the report calls them."""
     layout = read_layout(source)
-    job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine)
+    job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine, options.now)
     windows = list(plan(layout.regions, options.window, options.margin))
     with ThreadPoolExecutor(1) as side:
         with _pool(options, windows, partial(prepare, job)) as executor:

@@ -20,10 +20,10 @@ from dumpscan.source import Source
 PAGE = 4096
 """Bytes in the unit that is dropped when it is all zero."""
 
-WINDOW = 4 << 20
+WINDOW = 8 << 20
 """Bytes owned by one window, by default."""
 
-MARGIN = 128 << 10
+MARGIN = 256 << 10
 """Bytes on either side of the owned span: the greatest ``reach`` of a matcher fits in."""
 
 Flags = NDArray[np.bool_]

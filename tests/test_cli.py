@@ -179,8 +179,8 @@ def test_redact_keeps_the_wrapper(dump: Path, tmp_path: Path, name: str) -> None
     from dumpscan.wrappers import compress_into, open_source
 
     packed, copy = tmp_path / "packed", tmp_path / "copy"
-    with packed.open("wb") as out:
-        compress_into(name, FileSource(dump), out)
+    with packed.open("wb") as out, FileSource(dump) as plain:
+        compress_into(name, plain, out)
     assert dumpscan_run("redact", packed, "-o", copy).returncode == 0
     with open_source(str(copy)) as opened:
         assert opened.wrapper == name

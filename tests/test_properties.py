@@ -18,7 +18,7 @@ SEEDS = (1, 2, 3)
 
 
 def options(**more: object) -> Options:
-    return Options(**{"jobs": 1, "fingerprint_key": KEY, **more})  # type: ignore[arg-type]
+    return Options(**{"jobs": 1, "fingerprint_key": KEY, "now": 0, **more})  # type: ignore[arg-type]
 
 
 def scanned(memory: Planted, **more: object) -> DumpReport:

@@ -8,8 +8,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Region, Span
-from dumpscan.windows import PAGE, Piece, Reader, Window, plan
+from dumpscan.windows import MARGIN, PAGE, Piece, Reader, Window, plan
 from tests.makers.source import BytesSource
 
 
@@ -92,3 +93,7 @@ def test_offsets_of_a_gap_are_empty() -> None:
     window = Window((Piece(0, 100, 10), Piece(20, 200, 10)), 30, Span(0, 30))
     assert window.offsets(Span(12, 18)) == []
     assert window.offsets(Span(5, 25)) == [Span(105, 110), Span(200, 205)]
+
+
+def test_margins_hold_what_any_matcher_reaches_for() -> None:
+    assert max(matcher.reach for matcher in build_matchers()) <= MARGIN

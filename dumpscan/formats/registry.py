@@ -7,12 +7,14 @@ from dataclasses import replace
 from dumpscan.errors import FormatError
 from dumpscan.formats.base import HEAD_SIZE, Format
 from dumpscan.formats.elf_core import ElfCore
+from dumpscan.formats.hprof import Hprof
+from dumpscan.formats.macho_core import MachoCore
 from dumpscan.formats.minidump import Minidump
 from dumpscan.formats.raw import Raw
 from dumpscan.model import Layout, Unread
 from dumpscan.source import Source
 
-FORMATS: tuple[Format, ...] = (ElfCore(), Minidump(), Raw())
+FORMATS: tuple[Format, ...] = (ElfCore(), Minidump(), Hprof(), MachoCore(), Raw())
 
 
 def recognise(source: Source) -> Format:

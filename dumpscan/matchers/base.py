@@ -47,8 +47,11 @@ class Matcher(Protocol):
     span is dropped by the engine, so a matcher need not think of window edges. It never raises on any input.
     """
 
-    name: str
-    anchors: Sequence[bytes]
-    reach: int
+    @property
+    def name(self) -> str: ...
+    @property
+    def anchors(self) -> Sequence[bytes]: ...
+    @property
+    def reach(self) -> int: ...
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]: ...

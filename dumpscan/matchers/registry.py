@@ -14,7 +14,7 @@ from dumpscan.matchers.ctr_drbg import CTR_DRBG
 from dumpscan.matchers.der import DER
 from dumpscan.matchers.ec_scalars import EcScalars
 from dumpscan.matchers.jwk import JWK
-from dumpscan.matchers.jwt import JWT
+from dumpscan.matchers.jwt import Jwt
 from dumpscan.matchers.openpgp import OPENPGP
 from dumpscan.matchers.openssh import OPENSSH
 from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
@@ -39,7 +39,6 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     CNG,
     JWK,
     XML_RSA,
-    JWT,
     SSH_PUBLIC,
     OPENSSH_SHIELD,
     RsaLimbs(),
@@ -51,7 +50,12 @@ _STRUCTURAL: tuple[Matcher, ...] = (
 )
 
 
-def build_matchers(signature_paths: Sequence[Path] = ()) -> tuple[Matcher, ...]:
-    """Every matcher, with the built-in signatures and those of the user."""
+def build_matchers(signature_paths: Sequence[Path] = (), now: int | None = None) -> tuple[Matcher, ...]:
+    """Every matcher, with the built-in signatures and those of the user; ``now`` tells expired tokens."""
     ruleset = load(user_paths=signature_paths)
-    return (*_STRUCTURAL, SignatureMatcher(ruleset), *([ForeignMatcher(ruleset.foreign)] if ruleset.foreign else []))
+    return (
+        *_STRUCTURAL,
+        Jwt(now),
+        SignatureMatcher(ruleset),
+        *([ForeignMatcher(ruleset.foreign)] if ruleset.foreign else []),
+    )
