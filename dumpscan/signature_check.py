@@ -73,13 +73,16 @@ def scan(signature: Signature, data: bytes) -> list[Candidate]:
 
 def run(matcher: SignatureMatcher, data: bytes) -> list[Candidate]:
     """Run a matcher on bytes as the engine would."""
-    hits = [
-        Hit(index, match.start())
-        for index, anchor in enumerate(matcher.anchors)
-        for match in re.finditer(b"(?=" + re.escape(anchor) + b")", data)
-    ]
+    hits = [Hit(index, start) for index, anchor in enumerate(matcher.anchors) for start in _places(anchor, data)]
     found = matcher.match(View(memoryview(data), (Span(0, len(data)),)), hits)
     return [item for item in found if isinstance(item, Candidate)]
+
+
+def _places(anchor: bytes, data: bytes) -> Iterator[int]:
+    start = data.find(anchor)
+    while start >= 0:
+        yield start
+        start = data.find(anchor, start + 1)
 
 
 def _duplicates(found: Iterable[Signature]) -> Iterator[Problem]:

@@ -258,7 +258,38 @@ def bech32_key(match: Match) -> Verdict | None:
     return _proof(bech32(match.value.decode("ascii", "replace")), "Bech32 checksum holds")
 
 
+def bip39(match: Match) -> Verdict | None:
+    """A BIP 39 phrase: 12 to 24 words."""
+    words = match.value.decode("ascii", "replace").split()
+    if len(words) not in (12, 15, 18, 21, 24) or len(set(words)) < len(words) // 2 + 2:
+        return None
+    return Verdict(Confidence.POSSIBLE, "words in the number of a BIP 39 phrase")
+
+
 # ---------------------------------------------------------------- structure
+
+_TYPE7 = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
+_EMPTY_HASHES = (b"31d6cfe0d16ae931b73c59d7e0c089c0", b"aad3b435b51404eeaad3b435b51404ee")
+
+
+def cisco_type7(match: Match) -> Verdict | None:
+    """Cisco's type 7: two digits of offset, then a Vigenere cipher with a published key."""
+    text = match.value
+    if len(text) % 2 or not text[:2].isdigit() or int(text[:2]) > 15:
+        return None
+    try:
+        hidden = bytes.fromhex(text[2:].decode("ascii", "replace"))
+    except ValueError:
+        return None
+    plain = bytes(byte ^ _TYPE7[(int(text[:2]) + i) % len(_TYPE7)] for i, byte in enumerate(hidden))
+    printable = all(0x20 < byte < 0x7F for byte in plain)
+    return Verdict(Confidence.VALIDATED, "decodes to printable text") if printable and len(plain) > 2 else None
+
+
+def ntlm_hash(match: Match) -> Verdict | None:
+    """An NT hash that is not the hash of the empty password."""
+    return None if match.value.lower() in _EMPTY_HASHES else luhn_like_hex(match)
+
 
 _AWS_SECRET = re.compile(rb"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
 
@@ -349,6 +380,8 @@ VALIDATORS: Mapping[str, Validator] = {
     "base64-json": base64_json,
     "basic-auth": basic_auth,
     "bech32": bech32_key,
+    "bip39": bip39,
+    "cisco-type7": cisco_type7,
     "crc32-base62": crc_base62,
     "discord-bot": discord_bot,
     "entra-secret": entra_secret,
@@ -357,6 +390,7 @@ VALIDATORS: Mapping[str, Validator] = {
     "grafana-crc32": grafana_crc,
     "hex-random": luhn_like_hex,
     "mixed": mixed,
+    "ntlm-hash": ntlm_hash,
     "plausible-password": plausible_password,
     "random": random_token,
     "telegram-bot": telegram_bot,

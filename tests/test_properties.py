@@ -70,7 +70,7 @@ def test_redaction_changes_only_occurrences_and_leaves_nothing(seed: int, tmp_pa
     before, after = bytes(memory.data), copy.read_bytes()
     assert dump.read_bytes() == before
     assert len(after) == len(before)
-    allowed = set()
+    allowed: set[int] = set()
     for finding in report.findings:
         for occurrence in finding.occurrences:
             allowed.update(range(occurrence.offset, occurrence.offset + occurrence.length))

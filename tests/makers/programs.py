@@ -43,9 +43,10 @@ def program(name: str) -> str | None:
 def run(*command: str | Path, **more: object) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, its output captured."""
     environment = {**os.environ, "LC_ALL": "C"}
-    return subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]
         [str(part) for part in command], capture_output=True, text=True, timeout=300, env=environment, **more
-    )  # type: ignore[call-overload,no-any-return]
+    )
+    return done
 
 
 @contextlib.contextmanager

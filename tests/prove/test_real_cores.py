@@ -16,15 +16,6 @@ from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.model import Candidate, Clue, PublicKey, Span
 from dumpscan.prove import ec, okp, rsa
 from tests.makers.programs import NginxCore, free_port, gcore, need, nginx_core, run, running, wait_for_port
-    NginxCore,
-    free_port,
-    gcore,
-    need,
-    nginx_core,
-    running,
-    wait_for_port,
-    write_certificate,
-)
 
 
 @dataclass(frozen=True)
