@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -105,9 +106,9 @@ def scan_source(
     layout = read_layout(source)
     job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine, options.now)
     windows = list(plan(layout.regions, options.window, options.margin))
-    with ThreadPoolExecutor(1) as side:
+    with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(_sha256, source)
+            digest = side.submit(_sha256, source, stopped)
             state = _first_pass(executor, job, windows, options, progress)
         _prove(state, source, layout, options)
         _sweep(state, job, windows, options, layout, progress)
@@ -159,14 +160,24 @@ def _pool(options: Options, windows: Sequence[Window], prepare: Callable[[], Non
         yield None
         return
     context = multiprocessing.get_context("fork" if forked else "spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,)) as executor:
-        try:
-            yield executor
-        except BrokenProcessPool:
+    others = multiprocessing.active_children()
+    executor = ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,))
+    try:
+        executor.submit(_nothing).result()  # the processes are forked now, before there are other threads
+        yield executor
+    except BaseException as error:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.kill()  # it has nothing to lose, and may hold a lock that the wait for it needs
+        if isinstance(error, BrokenProcessPool):
             raise IncompleteError("a worker process died (killed, or out of memory)") from None
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+        raise
+    executor.shutdown()
+
+
+def _nothing() -> None:
+    """The first task of a pool."""
 
 
 def _start_worker(prepare: Callable[[], None] | None) -> None:
@@ -177,9 +188,22 @@ def _start_worker(prepare: Callable[[], None] | None) -> None:
         prepare()
 
 
-def _sha256(source: Source) -> str:
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that is set when the context is left by an error: who waits for a thread need not wait long."""
+    event = threading.Event()
+    try:
+        yield event
+    except BaseException:
+        event.set()
+        raise
+
+
+def _sha256(source: Source, stopped: threading.Event) -> str:
     digest = hashlib.sha256()
     for offset in range(0, source.size, _CHUNK):
+        if stopped.is_set():
+            break
         digest.update(source.read(offset, min(_CHUNK, source.size - offset)))
     return digest.hexdigest()
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
-from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value, filled_digits
-from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, edges, pure, rows, various, word_map
+from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
+from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, edges, pure, rows, various, word_map
 from dumpscan.model import Clue, Evidence, PublicKey
 
 MAX_CLUES = 4096
@@ -54,13 +54,10 @@ class EcScalars:
 
 def _lone(mapped: WordMap) -> Iterator[Clue]:
     """Numbers between plain words; one word of a random number may look plain, but not its first and its last."""
-    random = mapped.random
-    begins, ends = edges(random)
-    begins = begins[begins > 0]
+    begins, lengths = _closed(mapped.random)
     for count in sorted(_PARTS):
-        starts = np.concatenate([_closed(random, begins, count), _closed(random, ends - count, count)])
-        starts = np.sort(starts[pure(mapped.words, starts, count)])
-        starts = starts[np.diff(starts, prepend=-1) > 0]
+        starts = begins[lengths == count]
+        starts = starts[pure(mapped.words, starts, count)]
         table = rows(mapped.octets, 8 * starts, 8 * count)
         kept = various(table)
         for start, row in zip((8 * starts[kept]).tolist(), table[kept], strict=True):
@@ -69,30 +66,29 @@ def _lone(mapped: WordMap) -> Iterator[Clue]:
 
 def _digits(mapped: WordMap) -> Iterator[Clue]:
     """Scalars as digit arrays; the number of digits is that of a curve."""
-    positions = digit_positions(mapped)
     for encoding, (bits, width) in DIGITS.items():
-        starts, capped = digit_starts(mapped, positions, bits, width, 4)
+        starts, capped = digit_starts(mapped, bits, width, 4)
         if capped:
             yield Clue("limit", b"", 0, 0, "", b"more digit arrays than the limit of one window")
         for size in (256, 384, 512, 521):
             count = -(-size // bits)
-            for start in filled_digits(mapped, starts, size, bits, width):
+            for start in digit_numbers(mapped, starts, size - 20, size, bits, width):
                 value = digits_value(mapped.octets, start, count, bits, width)
-                if size - 20 <= value.bit_length() <= size:
-                    position = mapped.base + start
-                    octets = value.to_bytes((size + 7) // 8, "big")
-                    if various(np.frombuffer(octets, np.uint8).reshape(1, -1))[0]:
-                        yield Clue("digits-alone", octets, position, position + count * width, encoding)
+                position = mapped.base + start
+                octets = value.to_bytes((size + 7) // 8, "big")
+                if various(np.frombuffer(octets, np.uint8).reshape(1, -1))[0]:
+                    yield Clue("digits-alone", octets, position, position + count * width, encoding)
 
 
-def _closed(random: Flags, starts: Positions, count: int) -> Positions:
-    """Those of ``starts`` where ``count`` words stand between plain ones, all but one of them random-looking."""
-    starts = starts[(starts > 0) & (starts + count < len(random))]
-    starts = starts[~random[starts - 1] & ~random[starts + count]]
-    filled = np.zeros(len(starts), np.uint8)
-    for step in range(count):
-        filled += random[starts + step]
-    return starts[filled >= count - 1]
+def _closed(random: Flags) -> tuple[Positions, Positions]:
+    """Where runs of random-looking words stand between plain ones, one plain word inside allowed; and their lengths."""
+    begins, ends = edges(random)
+    inside = (begins > 0) & (ends < len(random))
+    joined = np.flatnonzero((begins[1:] - ends[:-1] == 1) & inside[1:] & inside[:-1])
+    starts = np.concatenate([begins[inside], begins[joined]])
+    lengths = np.concatenate([(ends - begins)[inside], ends[joined + 1] - begins[joined]])
+    order = np.argsort(starts, kind="stable")
+    return starts[order], lengths[order]
 
 
 def _parts(mapped: WordMap, start: int, whole: bytes, count: int) -> Iterator[Clue]:
@@ -117,7 +113,7 @@ def _odd(mapped: WordMap, start: int, size: int) -> Iterator[Clue]:
 
 def _points(mapped: WordMap) -> Iterator[PublicKey]:
     """Uncompressed points whose first byte is the last plain one before random bytes, at any alignment."""
-    begins, _ = borders(mapped)
+    begins, _ = mapped.borders
     begins = begins[begins > 0]
     starts = (8 * begins[:, None] + np.arange(-8, 8)).ravel()
     starts = starts[mapped.octets[starts] == 4]

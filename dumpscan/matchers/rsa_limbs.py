@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value, filled_digits
+from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.limb_arithmetic import little_endian
-from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, rows, various, word_map
+from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, rows, various, word_map
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Clue
 
@@ -68,7 +68,7 @@ def limit(text: str) -> Clue:
 
 
 def _clues(mapped: WordMap) -> Iterator[Clue]:
-    begins, ends = borders(mapped)
+    begins, ends = mapped.borders
     first = begins[~mapped.dense[np.maximum(begins - 3, 0)] | (begins < 3)]
     lengths = _lengths(begins, ends)
     for size in SIZES:
@@ -143,17 +143,16 @@ def _sieved(base: int, table: Bytes, places: list[tuple[int, str]], size: int) -
 
 
 def _digit_clues(mapped: WordMap) -> Iterator[Clue]:
-    positions = digit_positions(mapped)
     for encoding, (bits, width) in DIGITS.items():
-        starts, capped = digit_starts(mapped, positions, bits, width)
+        starts, capped = digit_starts(mapped, bits, width)
         if capped:
             yield limit("more digit arrays than the limit of one window")
         for size in SIZES:
-            for start in filled_digits(mapped, starts, 8 * size, bits, width):
+            odd = starts[mapped.octets[starts] & 1 == 1]
+            for start in digit_numbers(mapped, odd, 8 * size, 8 * size, bits, width):
                 count = -(-size * 8 // bits)
                 value = digits_value(mapped.octets, start, count, bits, width)
-                if value.bit_length() == size * 8 and value & 1:
-                    yield from _digit_clue(mapped, start, count * width, value, size, encoding)
+                yield from _digit_clue(mapped, start, count * width, value, size, encoding)
 
 
 def _digit_clue(mapped: WordMap, start: int, length: int, value: int, size: int, encoding: str) -> Iterator[Clue]:
