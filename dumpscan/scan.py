@@ -26,6 +26,7 @@ from dumpscan.formats.registry import read_layout
 from dumpscan.keys import public_identity
 from dumpscan.model import (
     Clue,
+    ClueTable,
     Confidence,
     Coverage,
     DumpReport,
@@ -34,6 +35,7 @@ from dumpscan.model import (
     PublicKey,
     Severity,
     Unread,
+    all_clues,
 )
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.prove.registry import conclude, prove
@@ -42,7 +44,7 @@ from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
 from dumpscan.windows import MARGIN, WINDOW, Window, plan
 from dumpscan.wrappers import open_source
 
-CLUE_CAP = 2_000_000
+CLUE_CAP = 1_000_000
 PLACE_CAP = 2_000_000
 """Clues and places kept for one dump; more than that is a limit of the report."""
 
@@ -119,7 +121,8 @@ def scan_source(
 class _State:
     secrets: Secrets = field(default_factory=Secrets)
     publics: dict[bytes, PublicKey] = field(default_factory=dict)
-    clues: list[Clue] = field(default_factory=list, repr=False)
+    tables: list[Clue | ClueTable] = field(default_factory=list, repr=False)
+    clues: int = 0
     limits: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     owned: int = 0
@@ -139,10 +142,11 @@ class _State:
             known = self.publics.get(public_identity(public))
             if known is None or len(public.label) > len(known.label):
                 self.publics[public_identity(public)] = public
-        if len(self.clues) + len(evidence.clues) > CLUE_CAP:
+        self.clues += sum(len(item.starts) if isinstance(item, ClueTable) else 1 for item in evidence.clues)
+        if self.clues > CLUE_CAP:
             self.limits["more key candidates than can be kept"] += 1
         else:
-            self.clues.extend(evidence.clues)
+            self.tables.extend(evidence.clues)
 
 
 @contextmanager
@@ -222,11 +226,12 @@ def _first_pass(
 def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
     memory = AddressMap(layout)
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
-    proven, limits = prove(state.clues, tuple(publics.values()), partial(memory.read, source))
+    clues = tuple(all_clues(state.tables))
+    proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source))
     state.limits.update(limits)
     for candidate in proven:
         state.secrets.add(candidate)
-    state.secrets.replace(conclude(state.secrets.candidates(), state.clues, publics))
+    state.secrets.replace(conclude(state.secrets.candidates(), clues, publics))
 
 
 def _sweep(

@@ -17,10 +17,10 @@ import numpy as np
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
-from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, edges, pure, rows, various, word_map
-from dumpscan.model import Clue, Evidence, PublicKey
+from dumpscan.matchers.randomness import Bytes, Positions, WordMap, edges, pure, rows, small, various, word_map
+from dumpscan.model import Clue, ClueTable, Evidence, PublicKey
 
-MAX_CLUES = 4096
+MAX_CLUES = 16_384
 """Clues of one window; more is a recorded limit."""
 
 _PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 18: (48,), 24: (64,)}
@@ -44,24 +44,25 @@ class EcScalars:
         """As :meth:`match`, for a window that is mapped already."""
         yield from _points(mapped)
         left = MAX_CLUES
-        for clue in chain(_lone(mapped), _digits(mapped)):
-            left -= 1
+        found: Iterator[Clue | ClueTable] = chain(_lone(mapped), _digits(mapped))
+        for item in found:
+            left -= len(item.starts) if isinstance(item, ClueTable) else 1
             if left < 0:
                 yield Clue("limit", b"", 0, 0, "", b"more lone random-looking octets than the limit of one window")
                 return
-            yield clue
+            yield item
 
 
-def _lone(mapped: WordMap) -> Iterator[Clue]:
-    """Numbers between plain words; one word of a random number may look plain, but not its first and its last."""
-    begins, lengths = _closed(mapped.random)
+def _lone(mapped: WordMap) -> Iterator[ClueTable]:
+    """Numbers between plain words."""
+    begins, lengths = _closed(mapped)
     for count in sorted(_PARTS):
-        starts = begins[lengths == count]
+        starts = np.sort(begins[lengths == count])
         starts = starts[pure(mapped.words, starts, count)]
         table = rows(mapped.octets, 8 * starts, 8 * count)
         kept = various(table)
-        for start, row in zip((8 * starts[kept]).tolist(), table[kept], strict=True):
-            yield from _parts(mapped, start, row.tobytes(), count)
+        if kept.any():
+            yield from _parts(mapped, 8 * starts[kept], table[kept], count)
 
 
 def _digits(mapped: WordMap) -> Iterator[Clue]:
@@ -80,35 +81,41 @@ def _digits(mapped: WordMap) -> Iterator[Clue]:
                     yield Clue("digits-alone", octets, position, position + count * width, encoding)
 
 
-def _closed(random: Flags) -> tuple[Positions, Positions]:
-    """Where runs of random-looking words stand between plain ones, one plain word inside allowed; and their lengths."""
+def _closed(mapped: WordMap) -> tuple[Positions, Positions]:
+    """Where numbers may stand between plain words, and their lengths in words: runs of random-looking words.
+
+    One word of a number may look plain: between two runs, or as its first or last word; there it has bytes below 128
+    only, as one in 256 random words has, but is neither a small number nor a pointer.
+    """
+    random, words = mapped.random, mapped.words
     begins, ends = edges(random)
     inside = (begins > 0) & (ends < len(random))
-    joined = np.flatnonzero((begins[1:] - ends[:-1] == 1) & inside[1:] & inside[:-1])
-    starts = np.concatenate([begins[inside], begins[joined]])
-    lengths = np.concatenate([(ends - begins)[inside], ends[joined + 1] - begins[joined]])
-    order = np.argsort(starts, kind="stable")
-    return starts[order], lengths[order]
+    begins, ends = begins[inside], ends[inside]  # all but the first and the last
+    joined = np.flatnonzero(begins[1:] - ends[:-1] == 1)
+    before = ~random[np.maximum(begins - 2, 0)] & ~small(words[begins - 1])
+    behind = ~random[np.minimum(ends + 1, len(random) - 1)] & ~small(words[ends])
+    starts = [begins, begins[joined], begins[before] - 1, begins[behind]]
+    lengths = [
+        ends - begins,
+        ends[joined + 1] - begins[joined],
+        (ends - begins)[before] + 1,
+        (ends - begins)[behind] + 1,
+    ]
+    return np.concatenate(starts), np.concatenate(lengths)
 
 
-def _parts(mapped: WordMap, start: int, whole: bytes, count: int) -> Iterator[Clue]:
+def _parts(mapped: WordMap, starts: Positions, table: Bytes, count: int) -> Iterator[ClueTable]:
     for size in _PARTS[count]:
         if size > 8 * count:  # 57 and 66 bytes: the last ones are in the word behind, or before in octet strings
-            yield from _odd(mapped, start, size)
+            for first in (starts, starts - size % 8):
+                first = first[(first >= 0) & (first <= len(mapped.octets) - size)]
+                values = rows(mapped.octets, first, size).tobytes()
+                yield ClueTable("octets-alone", values, first + mapped.base, size, "octets")
             continue
-        for first in range(0, 8 * count - size + 1, size):
-            position = mapped.base + start + first
-            note = whole[:first] + whole[first + size :]
-            yield Clue("octets-alone", whole[first : first + size], position, position + size, "octets", note)
-
-
-def _odd(mapped: WordMap, start: int, size: int) -> Iterator[Clue]:
-    over = size % 8
-    for first in (start, start - over):
-        if 0 <= first <= len(mapped.octets) - size:
-            value = mapped.octets[first : first + size].tobytes()
-            position = mapped.base + first
-            yield Clue("octets-alone", value, position, position + size, "octets")
+        for column in range(0, 8 * count - size + 1, size):
+            values = table[:, column : column + size].tobytes()
+            notes = np.delete(table, slice(column, column + size), axis=1).tobytes()
+            yield ClueTable("octets-alone", values, starts + (mapped.base + column), size, "octets", notes)
 
 
 def _points(mapped: WordMap) -> Iterator[PublicKey]:

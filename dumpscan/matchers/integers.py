@@ -15,7 +15,7 @@ _LEAST_TOPS = {(30, 8): 8, (28, 8): 4, (60, 8): 3, (30, 4): 4, (28, 4): 3, (60, 
 """(bits, words) -> the different highest bytes that the digits of a random number have; floating-point numbers, whose
 exponents are much alike, have fewer."""
 
-MAX_STARTS = 512
+MAX_STARTS = 4096
 """Digit arrays looked at in one window and encoding."""
 
 
