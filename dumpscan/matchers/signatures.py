@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import warnings
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -34,7 +35,7 @@ from dumpscan.matchers.text_layers import (
     neighbourhoods,
     plain,
 )
-from dumpscan.model import Candidate, Component, Confidence, Evidence, Span
+from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Span
 from dumpscan.rule_source import compiled
 from dumpscan.signatures_loader import BOUNDARIES, Ruleset, Signature
 from dumpscan.validators import VALIDATORS, Match, Verdict, is_placeholder
@@ -43,6 +44,15 @@ _GAP = b"\0\0\0\0"
 _CHUNK = 1 << 19
 _RUN = 2048
 _WHOLE = 1 << 20
+_AROUND = 64
+"""Bytes on either side of a match that its judgement may depend on, at least."""
+
+MOST_JUDGED = 8_000
+"""Different matches of all rules judged in one window, some 10 µs each; more is a recorded limit."""
+
+MOST_MATCHES = 20_000
+"""Matches of one rule in one window, the same ones too."""
+
 _FORM_WIDTH = {Form.ASCII: 1, Form.UTF16: 2, Form.UTF32: 4}
 
 
@@ -59,6 +69,7 @@ class SignatureMatcher:
     """Finds what the signatures of a ruleset describe."""
 
     name = "signatures"
+    most_hits = 1 << 30  # YARA judges many places together; what it finds is bounded in _run
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.rules: tuple[Signature, ...] = ruleset.rules
@@ -87,9 +98,11 @@ class SignatureMatcher:
                     inner[piece.base, len(piece.text)] = piece
                 if form is not BASE64_BASE64:
                     pieces.setdefault(rule, []).append(piece)
-        found = [c for index, some in pieces.items() for c in self._judge_all(self.rules[index], some)]
-        found += self._inside(inner.values())
-        return _settled(_one_reading(found))
+        judge = _Judge()
+        found = [c for index, some in pieces.items() for c in self._judge_all(self.rules[index], some, judge)]
+        found += self._inside(inner.values(), judge)
+        limits = (Clue("limit", b"", 0, 0, "", text.encode()) for text in judge.limits)
+        return [*_settled(_one_reading(found)), *limits]
 
     def _pieces(
         self, data: memoryview, rule: Signature, form: Form, phase: int, starts: Sequence[int]
@@ -113,19 +126,19 @@ class SignatureMatcher:
             else:
                 yield piece
 
-    def _judge_all(self, rule: Signature, pieces: Iterable[Piece]) -> Iterator[Candidate]:
+    def _judge_all(self, rule: Signature, pieces: Iterable[Piece], judge: _Judge) -> Iterator[Candidate]:
         batch: list[Piece] = []
         size = 0
         for piece in pieces:
             batch.append(piece)
             size += len(piece.text) + len(_GAP)
             if size > _CHUNK:
-                yield from _run(rule, batch)
+                yield from _run(rule, batch, judge)
                 batch, size = [], 0
         if batch:
-            yield from _run(rule, batch)
+            yield from _run(rule, batch, judge)
 
-    def _inside(self, outer: Iterable[Piece]) -> Iterator[Candidate]:
+    def _inside(self, outer: Iterable[Piece], judge: _Judge) -> Iterator[Candidate]:
         """Base64 within decoded base64, and that once more: judged by all signatures."""
         budget = 1 << 18
         for piece in outer:
@@ -135,7 +148,36 @@ class SignatureMatcher:
                     return
                 for text in (run, *narrowed(run)):
                     for index in _rules_in(self.rules, text.text):
-                        yield from _run(self.rules[index], [text])
+                        yield from _run(self.rules[index], [text], judge)
+
+
+@dataclass(slots=True)
+class _Judge:
+    """Judges the matches of one window: what stands there again and again once, and only so many different ones."""
+
+    known: dict[tuple[str, bytes], tuple[Candidate, int, int] | None] = field(default_factory=dict, repr=False)
+    asked: Counter[str] = field(default_factory=Counter)
+    limits: set[str] = field(default_factory=set)
+
+    def is_full(self, rule: Signature) -> bool:
+        """Whether no more can be judged, which is a limit of the report."""
+        full = self.asked[rule.id] >= MOST_MATCHES or len(self.known) >= MOST_JUDGED
+        if full:
+            self.limits.add(f"more matches of {rule.id} than the limit of one window")
+        return full
+
+    def __call__(self, rule: Signature, piece: Piece, start: int, end: int) -> Candidate | None:
+        around = max(rule.reach, _AROUND)
+        key = (rule.id + piece.encoding, piece.text[max(0, start - around) : end + around])
+        self.asked[rule.id] += 1
+        if key not in self.known:
+            at = _judge(rule, piece, start, end)
+            self.known[key] = at and (at[0], at[1] - start, at[2] - start)
+        again = self.known[key]
+        if again is None:
+            return None
+        candidate, first, last = again
+        return replace(candidate, spans=(Span(*piece.outer(start + first, start + last)),))
 
 
 @lru_cache(maxsize=2)
@@ -148,8 +190,10 @@ def _rules_in(rules: Sequence[Signature], text: bytes) -> list[int]:
     return sorted({int(match.namespace) for match in every.match(data=text)})
 
 
-def _run(rule: Signature, pieces: Sequence[Piece]) -> Iterator[Candidate]:
+def _run(rule: Signature, pieces: Sequence[Piece], judge: _Judge) -> Iterator[Candidate]:
     """Run one signature over pieces laid end to end; a match across two pieces is none."""
+    if judge.is_full(rule):
+        return
     starts, size = [], 0
     for piece in pieces:
         starts.append(size)
@@ -159,11 +203,13 @@ def _run(rule: Signature, pieces: Sequence[Piece]) -> Iterator[Candidate]:
     for offset, length in _instances(compiled(rule.source), buffer):
         if offset < end:
             continue
+        if judge.is_full(rule):
+            return
         index = bisect_right(starts, offset) - 1
         piece, low = pieces[index], offset - starts[index]
         if low + length > len(piece.text):
             continue
-        candidate = _judge(rule, piece, low, low + length)
+        candidate = judge(rule, piece, low, low + length)
         if candidate is not None:
             end = offset + length
             yield candidate
@@ -206,7 +252,8 @@ def _value(pattern: str) -> re.Pattern[bytes]:
     return re.compile(pattern.encode("latin-1"), re.S)
 
 
-def _judge(rule: Signature, piece: Piece, start: int, end: int) -> Candidate | None:
+def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candidate, int, int] | None:
+    """The candidate that a match is, and where its value begins and ends in the piece; None if it is none."""
     if rule.value:
         inside = _value(rule.value).search(piece.text[start:end])
         if inside is None or inside.start(1) < 0:
@@ -227,7 +274,7 @@ def _judge(rule: Signature, piece: Piece, start: int, end: int) -> Candidate | N
         value = piece.text[start:end]
         if is_documentation(value):
             return None
-    return _candidate(rule, piece, value, (start, end), verdict)
+    return _candidate(rule, piece, value, (start, end), verdict), start, end
 
 
 def _candidate(rule: Signature, piece: Piece, value: bytes, at: tuple[int, int], verdict: Verdict) -> Candidate:
