@@ -126,7 +126,8 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     started = time.perf_counter()
     data, live, zero = read_window(job, window)
     timer["read"] = int((time.perf_counter() - started) * 1e9)
-    owned = sum(len(span) for span in window.offsets(window.owned))
+    owned = 0 if window.seams else sum(len(span) for span in window.offsets(window.owned))
+    zero = 0 if window.seams else zero
     if not live:
         return WindowEvidence(owned, zero)
     view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase)
@@ -154,6 +155,8 @@ def _placed(window: Window, evidence: Iterable[Evidence]) -> Iterator[Evidence]:
         start = min(span.start for span in item.spans) if isinstance(item, Candidate) else item.start
         if not window.owned.start <= start < window.owned.end and not _is_limit(item):
             continue
+        if window.seams and not _is_limit(item) and not _crosses(window, item, start):
+            continue
         if isinstance(item, Candidate):
             yield replace(item, spans=tuple(part for span in item.spans for part in window.offsets(span)))
         elif isinstance(item, PublicKey):
@@ -165,6 +168,15 @@ def _placed(window: Window, evidence: Iterable[Evidence]) -> Iterator[Evidence]:
                 place = places[0] if places else Span(0, 0)
                 yield replace(item, start=place.start, end=place.end)
 
+
+def _crosses(window: Window, item: Evidence, start: int) -> bool:
+    """Whether ``item``, or the name that may stand before it, runs over a seam of the file."""
+    end = max(span.end for span in item.spans) if isinstance(item, Candidate) else getattr(item, "end", start + _KEY)
+    return len(window.offsets(Span(max(start - _BEFORE, 0), end))) > 1
+
+
+_BEFORE = 512
+_KEY = 1024
 
 _Result = TypeVar("_Result")
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from dumpscan.mappings import AddressSpace
+
 
 class Confidence(IntEnum):
     """How sure a finding is, weakest first."""
@@ -107,7 +109,8 @@ class Layout:
 
     ``regions`` are ordered by offset, do not overlap, and together cover the file from 0 to its end: bytes that
     no structure claims are regions too. ``unread`` says what the format promises but the file does not hold, or
-    what could not be parsed.
+    what could not be parsed. A dump of physical memory has physical addresses in its regions, and in ``spaces`` the
+    virtual ones, that of pointers first.
     """
 
     format: str
@@ -118,6 +121,7 @@ class Layout:
     modules: tuple[Module, ...] = ()
     threads: tuple[Thread, ...] = ()
     unread: tuple[Unread, ...] = ()
+    spaces: tuple[AddressSpace, ...] = ()
 
 
 # ---------------------------------------------------------------- evidence: what matchers return
@@ -204,7 +208,10 @@ Evidence = Candidate | PublicKey | Clue
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One place of one encoding of one component of a secret, in the dump file."""
+    """One place of one encoding of one component of a secret, in the dump file.
+
+    ``virtual`` is set where ``address`` is a physical address, and a page table of the dump maps it.
+    """
 
     offset: int
     length: int
@@ -214,6 +221,7 @@ class Occurrence:
     region: str | None = None
     module: str | None = None
     thread: int | None = None
+    virtual: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
