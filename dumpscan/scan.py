@@ -208,9 +208,7 @@ def _sha256(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _first_pass(
-    executor: Executor | None, job: Job, windows: _Windows, options: Options, progress: Progress
-) -> _State:
+def _first_pass(executor: Executor | None, job: Job, windows: _Windows, options: Options, progress: Progress) -> _State:
     state = _State()
     total = job.source.size
     for evidence in run(executor, options.workers, scan_window, job, windows):
@@ -231,9 +229,7 @@ def _prove(state: _State, source: Source, layout: Layout, options: Options) -> N
     state.secrets.replace(conclude(state.secrets.candidates(), state.clues, publics))
 
 
-def _sweep(
-    state: _State, job: Job, windows: _Windows, options: Options, layout: Layout, progress: Progress
-) -> None:
+def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout: Layout, progress: Progress) -> None:
     """Give every secret the places that a search of the whole dump finds."""
     secrets = state.secrets.settled()
     needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")

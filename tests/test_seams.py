@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_stretches_hold_every_seam_and_nothing_that_is_not_mapped(pages: list[tu
     }
     assert seams <= seen
     ends = [(s.address or 0, (s.address or 0) + s.size) for s in stretches]
-    assert all(a[1] < b[0] for a, b in zip(ends, ends[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(ends))
 
 
 def test_a_seam_of_two_spaces_is_looked_across_once() -> None:

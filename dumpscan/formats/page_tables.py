@@ -7,7 +7,7 @@ to the depth of the tree, once for each entry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,9 @@ X64 = Paging((39, 30, 21, 12))
 X64_5 = Paging((48, 39, 30, 21, 12), width=57)
 PAE = Paging((30, 21, 12), root=4, width=32)
 X86 = Paging((22, 12), entry=4, root=1024, width=32)
+X64_WINDOWS = replace(X64, transition=True)
+PAE_WINDOWS = replace(PAE, transition=True)
+X86_WINDOWS = replace(X86, transition=True)
 ARM64 = Paging((39, 30, 21, 12), arm=True, base=0xFFFF << 48)
 ARM64_39 = Paging((30, 21, 12), width=39, arm=True, base=((1 << 25) - 1) << 39)
 
@@ -108,7 +111,7 @@ def _decode(entries: Numbers, paging: Paging, shift: int) -> tuple[NDArray[np.bo
         return present, large & (shift in (21, 30)), targets & np.uint64((1 << 48) - 1)
     if paging.transition and shift == 12:
         present |= (entries & np.uint64(0xC01)) == np.uint64(0x800)
-    large = ((entries & np.uint64(0x80)) != 0) & (shift in (21, 22, 30) and paging.shifts[0] != shift or shift == 22)
+    large = ((entries & np.uint64(0x80)) != 0) & ((shift in (21, 22, 30) and paging.shifts[0] != shift) or shift == 22)
     return present, large, targets
 
 

@@ -67,4 +67,5 @@ class PhysicalMemory:
         high = np.minimum(starts + (sizes - _ONE), np.uint64(end))
         there = (low <= high) & (starts + (sizes - _ONE) >= np.uint64(address))
         low, high, starts, offsets = low[there], high[there], starts[there], offsets[there]
-        return low - np.uint64(address), offsets + (low - starts), high - low + _ONE
+        places: Numbers = offsets + (low - starts)
+        return low - np.uint64(address), places, high - low + _ONE

@@ -13,10 +13,11 @@ from dumpscan.formats.macho_core import MachoCore
 from dumpscan.formats.minidump import Minidump
 from dumpscan.formats.raw import Raw
 from dumpscan.formats.vmware import VMware
+from dumpscan.formats.windows_kernel import WindowsKernel
 from dumpscan.model import Layout, Unread
 from dumpscan.source import Source
 
-FORMATS: tuple[Format, ...] = (ElfCore(), Minidump(), Hprof(), MachoCore(), Lime(), VMware(), Raw())
+FORMATS: tuple[Format, ...] = (ElfCore(), Minidump(), Hprof(), MachoCore(), Lime(), VMware(), WindowsKernel(), Raw())
 
 
 def recognise(source: Source) -> Format:

@@ -90,7 +90,9 @@ def walk_all(memory: PhysicalMemory, roots: Iterable[Root | None], unread: list[
         if len(space):
             spaces.append(space)
     if budget.short:
-        unread.append(Unread(0, 0, "more page tables than are followed: page borders in virtual memory are not all seen"))
+        unread.append(
+            Unread(0, 0, "more page tables than are followed: page borders in virtual memory are not all seen")
+        )
     return tuple(spaces)
 
 

@@ -46,7 +46,9 @@ class VMware:
 
     name = "vmware"
     title = "VMware suspended state or snapshot (.vmss, .vmsn); .vmem is raw"
-    handling = "memory is scanned with its physical addresses, the rest as streams; occurrences are overwritten in place"
+    handling = (
+        "memory is scanned with its physical addresses, the rest as streams; occurrences are overwritten in place"
+    )
 
     def sniff(self, head: bytes) -> bool:
         """Say whether ``head`` is a header with at least one group."""
@@ -75,16 +77,16 @@ class VMware:
         ]
         regions = cover(claims, source.size)
         spaces = _spaces(source, regions, tags, unread)
-        return Layout(self.name, regions, unread=tuple(unread), spaces=spaces, architecture="x86_64" if spaces else None)
+        return Layout(
+            self.name, regions, unread=tuple(unread), spaces=spaces, architecture="x86_64" if spaces else None
+        )
 
 
 def _text(raw: bytes) -> str:
     return raw.partition(b"\0")[0].decode("latin-1")
 
 
-def _tags(
-    source: Source, group: str, position: int, version: int, most: int, unread: list[Unread]
-) -> Iterator[_Tag]:
+def _tags(source: Source, group: str, position: int, version: int, most: int, unread: list[Unread]) -> Iterator[_Tag]:
     """The tags of a group, up to the one without a name; where they are damaged, say so and stop."""
     width = 8 if version else 4
     while most > 0:

@@ -111,7 +111,10 @@ def test_a_root_outside_the_dump_maps_nothing() -> None:
 @given(st.integers(0, 1 << 30), st.sampled_from([X64, PAE, X86, ARM64]))
 def test_random_tables(seed: int, paging: Paging) -> None:
     rng = random.Random(seed)
-    words = [rng.choice((0, 0, 0, rng.randrange(8) << 12 | rng.choice((1, 3, 0x83)), rng.getrandbits(64))) for _ in range(4096)]
+    words = [
+        rng.choice((0, 0, 0, rng.randrange(8) << 12 | rng.choice((1, 3, 0x83)), rng.getrandbits(64)))
+        for _ in range(4096)
+    ]
     data = struct.pack("<4096Q", *words)
     space = walk(memory(data), 0, paging, Budget(tables=200))
     ends = space.addresses + space.sizes

@@ -110,7 +110,8 @@ def test_vmware_end_to_end_with_the_addresses_of_the_processor(tmp_path: Path) -
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_damage_raises_nothing_else(data: st.DataObject) -> None:
-    fmt: Format = data.draw(st.sampled_from((Lime(), VMware())))
+    formats: tuple[Format, ...] = (Lime(), VMware())
+    fmt = data.draw(st.sampled_from(formats))
     whole = lime((0, b"a" * 90), (99, b"b" * 90)) if fmt.name == "lime" else vmss(b"a" * 8192, [(0, 1, 1)], 0x1000)[0]
     broken = bytearray(whole)
     for _ in range(data.draw(st.integers(0, 10))):

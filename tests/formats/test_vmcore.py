@@ -22,7 +22,9 @@ PRIMES = RSA_KEY.private_numbers()
 
 
 def vmcoreinfo(machine: Machine, base: int = 0x3000000) -> bytes:
-    return f"OSRELEASE=6.1.0\nSYMBOL(swapper_pg_dir)={KERNEL + machine.root - base:x}\nNUMBER(phys_base)={base}\n".encode()
+    return (
+        f"OSRELEASE=6.1.0\nSYMBOL(swapper_pg_dir)={KERNEL + machine.root - base:x}\nNUMBER(phys_base)={base}\n".encode()
+    )
 
 
 def qemu_state(machine: Machine) -> bytes:
@@ -37,7 +39,11 @@ def scattered(seed: int = 3) -> tuple[Machine, str, bytes]:
     token = github_token(rng)
     block = bytearray(filler(rng, 6 * 4096))
     p = PRIMES.p.to_bytes(128, "little")
-    for at, secret in ((4096 - 64, p), (2 * 4096 - 17, token.encode()), (4 * 4096 + 512, PRIMES.q.to_bytes(128, "little"))):
+    for at, secret in (
+        (4096 - 64, p),
+        (2 * 4096 - 17, token.encode()),
+        (4 * 4096 + 512, PRIMES.q.to_bytes(128, "little")),
+    ):
         block[at - 16 : at + len(secret) + 16] = bytes(16) + secret + bytes(16)
     block[3 * 4096 - 150 : 3 * 4096 - 150 + len(spki(RSA_KEY))] = spki(RSA_KEY)
     machine.write(USER, bytes(block), [0xF0000, 0xB0000, 0xE0000, 0xC5000, 0xA3000, 0xD1000])
@@ -45,7 +51,9 @@ def scattered(seed: int = 3) -> tuple[Machine, str, bytes]:
 
 
 def test_vmcoreinfo_names_the_kernels_table() -> None:
-    info = parse_vmcoreinfo(b"PAGESIZE=4096\nSYMBOL(swapper_pg_dir)=ffffffff8b80a000\nNUMBER(phys_base)=-4096\n\0junk=1")
+    info = parse_vmcoreinfo(
+        b"PAGESIZE=4096\nSYMBOL(swapper_pg_dir)=ffffffff8b80a000\nNUMBER(phys_base)=-4096\n\0junk=1"
+    )
     assert "junk" not in info
     root = linux_root(info, "x86_64")
     assert root is not None
