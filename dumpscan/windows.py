@@ -58,9 +58,10 @@ class Window:
 
     def offsets(self, span: Span) -> list[Span]:
         """Where ``span`` (positions) lies in the file: one span, or several where it crosses a seam."""
-        starts = [piece.position for piece in self.pieces]
+        pieces = self.pieces
         found: list[Span] = []
-        for piece in self.pieces[max(bisect_right(starts, span.start) - 1, 0) :]:
+        for index in range(max(bisect_right(pieces, span.start, key=_position) - 1, 0), len(pieces)):
+            piece = pieces[index]
             if piece.position >= span.end:
                 break
             first = max(span.start, piece.position)
@@ -72,6 +73,17 @@ class Window:
                 else:
                     found.append(Span(first + shift, last + shift))
         return found
+
+    def crosses(self, start: int, end: int) -> bool:
+        """Whether the bytes from ``start`` to ``end`` (positions) lie in several pieces."""
+        return self._index(start) != self._index(max(end - 1, start))
+
+    def _index(self, position: int) -> int:
+        return bisect_right(self.pieces, position, key=lambda piece: piece.position) - 1
+
+
+def _position(piece: Piece) -> int:
+    return piece.position
 
 
 @dataclass(slots=True)

@@ -62,10 +62,9 @@ class PhysicalMemory:
         end = min(address + size, ADDRESS_SPACE) - 1
         first = max(int(np.searchsorted(self.starts, np.uint64(address), "right")) - 1, 0)
         last = int(np.searchsorted(self.starts, np.uint64(end), "right"))
-        starts, sizes, offsets = (column[first:last] for column in (self.starts, self.sizes, self.offsets))
+        starts, sizes, offsets = self.starts[first:last], self.sizes[first:last], self.offsets[first:last]
         low = np.maximum(starts, np.uint64(address))
         high = np.minimum(starts + (sizes - _ONE), np.uint64(end))
         there = (low <= high) & (starts + (sizes - _ONE) >= np.uint64(address))
         low, high, starts, offsets = low[there], high[there], starts[there], offsets[there]
-        places: Numbers = offsets + (low - starts)
-        return low - np.uint64(address), places, high - low + _ONE
+        return low - np.uint64(address), (offsets + (low - starts)).astype(np.uint64), high - low + _ONE
