@@ -16,6 +16,7 @@ FLOORS = (
     ("model", "errors", "protect", "cache"),
     ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
     ("decoders", "windows", "encodings", "public_keys", "ssh_wire", "validators", "signature_examples", "test_keys"),
+    ("telling_names",),
     ("wrappers",),
     ("formats",),
     ("matchers.base", "signatures_loader", "foreign_rules", "rule_source"),

@@ -15,6 +15,7 @@ from dumpscan.matchers.der import DER
 from dumpscan.matchers.ec_scalars import EcScalars
 from dumpscan.matchers.jwk import JWK
 from dumpscan.matchers.jwt import Jwt
+from dumpscan.matchers.named_values import NAMED_VALUES
 from dumpscan.matchers.openpgp import OPENPGP
 from dumpscan.matchers.openssh import OPENSSH
 from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
@@ -47,6 +48,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     CTR_DRBG,
     CHACHA,
     TLS_SECRETS,
+    NAMED_VALUES,
 )
 
 
