@@ -204,7 +204,10 @@ Evidence = Candidate | PublicKey | Clue
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One place of one encoding of one component of a secret, in the dump file."""
+    """One place of one encoding of one component of a secret, in the dump file.
+
+    ``object`` is what holds it where the dump is of objects: a field with its class, a path.
+    """
 
     offset: int
     length: int
@@ -214,6 +217,7 @@ class Occurrence:
     region: str | None = None
     module: str | None = None
     thread: int | None = None
+    object: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,13 @@ from functools import partial
 from pathlib import Path
 
 from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
-from dumpscan.errors import IncompleteError
+from dumpscan.errors import FormatError, IncompleteError
 from dumpscan.findings import Locator, Place, Secret, Secrets, findings
+from dumpscan.formats.hprof import Hprof
+from dumpscan.formats.hprof_objects import HeapIndex
 from dumpscan.formats.memory_map import AddressMap
 from dumpscan.formats.registry import read_layout
+from dumpscan.heap_values import heap_values
 from dumpscan.keys import public_identity
 from dumpscan.model import (
     Clue,
@@ -109,9 +112,10 @@ def scan_source(
         with _pool(options, windows, partial(prepare, job)) as executor:
             digest = side.submit(_sha256, source)
             state = _first_pass(executor, job, windows, options, progress)
+        heap = _read_heap(state, source, layout)
         _prove(state, source, layout, options)
         _sweep(state, job, windows, options, layout, progress)
-        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result())
+        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result(), heap)
 
 
 @dataclass(slots=True)
@@ -195,6 +199,22 @@ def _first_pass(
     return state
 
 
+def _read_heap(state: _State, source: Source, layout: Layout) -> HeapIndex | None:
+    """The objects of a heap dump, and the secrets that the names of their fields tell."""
+    if layout.format != Hprof.name:
+        return None
+    started = time.perf_counter()
+    try:
+        heap = HeapIndex(source)
+    except FormatError:  # it has no header: laid out raw, and said so
+        return None
+    for candidate in heap_values(source, heap):
+        state.secrets.add(candidate)
+    state.limits.update(heap.limits)
+    state.seconds["objects"] += time.perf_counter() - started  # type: ignore[assignment]
+    return heap
+
+
 def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
     memory = AddressMap(layout)
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
@@ -266,9 +286,10 @@ def _finish(
     options: Options,
     unread: tuple[Unread, ...],
     sha256: str,
+    heap: HeapIndex | None,
 ) -> Scan:
     secrets = tuple(s for s in state.secrets.settled() if s.best.confidence >= options.min_confidence)
-    found = findings(secrets, Locator(source, layout), options.fingerprint_key)
+    found = findings(secrets, Locator(source, layout, heap), options.fingerprint_key)
     state.limits.update(options.refused)
     limits = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in sorted(state.limits.items()))
     report = DumpReport(

@@ -21,7 +21,7 @@ FLOORS = (
     ("formats",),
     ("matchers.base", "signatures_loader", "foreign_rules", "rule_source"),
     ("matchers",),
-    ("matchers.registry", "prove", "signature_check", "known_keys"),
+    ("matchers.registry", "prove", "signature_check", "known_keys", "heap_values"),
     ("engine",),
     ("sweep",),
     ("findings",),

@@ -65,7 +65,8 @@ def finding_object(finding: Finding) -> dict[str, Any]:
 
 
 def _occurrence(occurrence: Occurrence) -> dict[str, Any]:
-    return {
+    known: dict[str, Any] = {} if occurrence.object is None else {"object": printable(occurrence.object)}
+    return known | {
         "offset": occurrence.offset,
         "length": occurrence.length,
         "component": printable(occurrence.component),

@@ -1,0 +1,55 @@
+"""Secrets in the objects of a heap dump, found by the names of the fields that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dumpscan.formats.hprof_objects import HeapIndex
+from dumpscan.model import Candidate, Span
+from dumpscan.source import Source
+from dumpscan.telling_names import LONGEST_VALUE, is_secret_value, is_telling, named_value
+
+MAX_VALUES = 200_000
+"""Values that are told of; a heap with more of them is a limit of the report."""
+
+_CHAR, _BYTE = 5, 8
+_KEYS = ("javax.crypto.spec.SecretKeySpec.key", "com.sun.crypto.provider.PBEKey.key")
+_BINARY = range(16, 513)
+"""Bytes of a key that is not text."""
+
+_DER = 0x30  # a structure that the matchers of encoded keys read, and say more of
+
+
+def heap_values(source: Source, index: HeapIndex) -> Iterator[Candidate]:
+    """The values of fields with telling names that may be secrets. ``index.limits`` may grow."""
+    for count, (start, size, label) in enumerate(index.named_values()):
+        if count >= MAX_VALUES:
+            index.limits.add(f"more than {MAX_VALUES} values of fields with telling names in a heap dump")
+            return
+        if size <= 4 * LONGEST_VALUE and (label in _KEYS or is_telling(_field(label))):
+            candidate = _judged(source, start, size, label)
+            if candidate:
+                yield candidate
+
+
+def _field(label: str) -> bytes:
+    return label.rpartition(".")[2].lstrip("_$").encode()
+
+
+def _judged(source: Source, start: int, size: int, label: str) -> Candidate | None:
+    kind = source.read(start - 1, 1)[0]
+    raw = source.read(start, size)
+    spans = (Span(start, start + size),)
+    name = label.encode()
+    for encoding in ("utf-16-be",) if kind == _CHAR else ("utf-8", "utf-16-le", "latin-1") if kind == _BYTE else ():
+        try:
+            text = raw.decode(encoding).rstrip("\0")
+        except UnicodeDecodeError:
+            continue
+        value = text.encode("utf-8", "surrogatepass")
+        if is_secret_value(value, True):
+            shown = encoding.replace("16-", "16")
+            return named_value(name, value, spans, shown, where="an object of the heap", sure=True)
+    if kind == _BYTE and size in _BINARY and raw[0] != _DER and len(set(raw)) >= min(12, size // 2):
+        return named_value(name, raw, spans, "octets", where="an object of the heap", sure=True, form="octets")
+    return None
