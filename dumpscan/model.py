@@ -6,9 +6,12 @@ ones, where the format has no others); sizes are bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Confidence(IntEnum):
@@ -196,7 +199,52 @@ class Clue:
     note: bytes = field(default=b"", repr=False)
 
 
-Evidence = Candidate | PublicKey | Clue
+@dataclass(frozen=True, slots=True)
+class ClueTable:
+    """Many clues of one kind and width, ``len(starts)`` of them: matchers and workers handle them together.
+
+    ``values`` holds their values one after the other, ``notes`` their notes, all of one length. ``width`` is what one
+    takes in the dump, ``starts`` (int64) where they lie.
+    """
+
+    kind: str
+    values: bytes = field(repr=False)
+    starts: NDArray[np.int64] = field(repr=False)
+    width: int
+    encoding: str
+    notes: bytes = field(default=b"", repr=False)
+
+    def clues(self) -> Iterator[Clue]:
+        """The clues, one by one."""
+        count = len(self.starts)
+        size, more = len(self.values) // max(count, 1), len(self.notes) // max(count, 1)
+        for index, start in enumerate(self.starts.tolist()):
+            value = self.values[index * size : (index + 1) * size]
+            note = self.notes[index * more : (index + 1) * more]
+            yield Clue(self.kind, value, start, start + self.width, self.encoding, note)
+
+    def rows(self, kept: NDArray[np.intp], starts: NDArray[np.int64]) -> ClueTable:
+        """The clues with the indices ``kept``, at new ``starts``."""
+
+        def some(data: bytes) -> bytes:
+            size = len(data) // max(len(self.starts), 1)
+            return np.frombuffer(data, np.uint8).reshape(-1, size)[kept].tobytes() if size else b""
+
+        if len(kept) == len(self.starts):
+            return replace(self, starts=starts)
+        return replace(self, values=some(self.values), starts=starts, notes=some(self.notes))
+
+
+Evidence = Candidate | PublicKey | Clue | ClueTable
+
+
+def all_clues(evidence: Iterable[Evidence]) -> Iterator[Clue]:
+    """The clues in ``evidence``, those of tables one by one."""
+    for item in evidence:
+        if isinstance(item, Clue):
+            yield item
+        elif isinstance(item, ClueTable):
+            yield from item.clues()
 
 
 # ---------------------------------------------------------------- the result

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from dumpscan.heap_values import heap_values
 from dumpscan.keys import public_identity
 from dumpscan.model import (
     Clue,
+    ClueTable,
     Confidence,
     Coverage,
     DumpReport,
@@ -36,6 +38,7 @@ from dumpscan.model import (
     PublicKey,
     Severity,
     Unread,
+    all_clues,
 )
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.prove.registry import conclude, prove
@@ -44,7 +47,7 @@ from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
 from dumpscan.windows import MARGIN, WINDOW, Window, plan
 from dumpscan.wrappers import open_source
 
-CLUE_CAP = 2_000_000
+CLUE_CAP = 1_000_000
 PLACE_CAP = 2_000_000
 """Clues and places kept for one dump; more than that is a limit of the report."""
 
@@ -108,9 +111,9 @@ def scan_source(
     layout = read_layout(source)
     job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine, options.now)
     windows = list(plan(layout.regions, options.window, options.margin))
-    with ThreadPoolExecutor(1) as side:
+    with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(_sha256, source)
+            digest = side.submit(_sha256, source, stopped)
             state = _first_pass(executor, job, windows, options, progress)
         heap = _read_heap(state, source, layout)
         _prove(state, source, layout, options)
@@ -122,7 +125,8 @@ def scan_source(
 class _State:
     secrets: Secrets = field(default_factory=Secrets)
     publics: dict[bytes, PublicKey] = field(default_factory=dict)
-    clues: list[Clue] = field(default_factory=list, repr=False)
+    tables: list[Clue | ClueTable] = field(default_factory=list, repr=False)
+    clues: int = 0
     limits: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     owned: int = 0
@@ -142,10 +146,11 @@ class _State:
             known = self.publics.get(public_identity(public))
             if known is None or len(public.label) > len(known.label):
                 self.publics[public_identity(public)] = public
-        if len(self.clues) + len(evidence.clues) > CLUE_CAP:
+        self.clues += sum(len(item.starts) if isinstance(item, ClueTable) else 1 for item in evidence.clues)
+        if self.clues > CLUE_CAP:
             self.limits["more key candidates than can be kept"] += 1
         else:
-            self.clues.extend(evidence.clues)
+            self.tables.extend(evidence.clues)
 
 
 @contextmanager
@@ -163,14 +168,24 @@ def _pool(options: Options, windows: Sequence[Window], prepare: Callable[[], Non
         yield None
         return
     context = multiprocessing.get_context("fork" if forked else "spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,)) as executor:
-        try:
-            yield executor
-        except BrokenProcessPool:
+    others = multiprocessing.active_children()
+    executor = ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,))
+    try:
+        executor.submit(_nothing).result()  # the processes are forked now, before there are other threads
+        yield executor
+    except BaseException as error:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.kill()  # it has nothing to lose, and may hold a lock that the wait for it needs
+        if isinstance(error, BrokenProcessPool):
             raise IncompleteError("a worker process died (killed, or out of memory)") from None
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+        raise
+    executor.shutdown()
+
+
+def _nothing() -> None:
+    """The first task of a pool."""
 
 
 def _start_worker(prepare: Callable[[], None] | None) -> None:
@@ -181,9 +196,22 @@ def _start_worker(prepare: Callable[[], None] | None) -> None:
         prepare()
 
 
-def _sha256(source: Source) -> str:
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that is set when the context is left by an error: who waits for a thread need not wait long."""
+    event = threading.Event()
+    try:
+        yield event
+    except BaseException:
+        event.set()
+        raise
+
+
+def _sha256(source: Source, stopped: threading.Event) -> str:
     digest = hashlib.sha256()
     for offset in range(0, source.size, _CHUNK):
+        if stopped.is_set():
+            break
         digest.update(source.read(offset, min(_CHUNK, source.size - offset)))
     return digest.hexdigest()
 
@@ -218,11 +246,12 @@ def _read_heap(state: _State, source: Source, layout: Layout) -> HeapIndex | Non
 def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
     memory = AddressMap(layout)
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
-    proven, limits = prove(state.clues, tuple(publics.values()), partial(memory.read, source))
+    clues = tuple(all_clues(state.tables))
+    proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source))
     state.limits.update(limits)
     for candidate in proven:
         state.secrets.add(candidate)
-    state.secrets.replace(conclude(state.secrets.candidates(), state.clues, publics))
+    state.secrets.replace(conclude(state.secrets.candidates(), clues, publics))
 
 
 def _sweep(

@@ -53,9 +53,10 @@ class Window:
 
     def offsets(self, span: Span) -> list[Span]:
         """Where ``span`` (positions) lies in the file: one span, or several where it crosses a seam."""
-        starts = [piece.position for piece in self.pieces]
+        pieces = self.pieces
         found: list[Span] = []
-        for piece in self.pieces[max(bisect_right(starts, span.start) - 1, 0) :]:
+        for index in range(max(bisect_right(pieces, span.start, key=_position) - 1, 0), len(pieces)):
+            piece = pieces[index]
             if piece.position >= span.end:
                 break
             first = max(span.start, piece.position)
@@ -67,6 +68,10 @@ class Window:
                 else:
                     found.append(Span(first + shift, last + shift))
         return found
+
+
+def _position(piece: Piece) -> int:
+    return piece.position
 
 
 @dataclass(slots=True)
