@@ -41,7 +41,10 @@ def _judged(source: Source, start: int, size: int, label: str) -> Candidate | No
     raw = source.read(start, size)
     spans = (Span(start, start + size),)
     name = label.encode()
-    for encoding in ("utf-16-be",) if kind == _CHAR else ("utf-8", "utf-16-le", "latin-1") if kind == _BYTE else ():
+    compact = (
+        ("utf-16-le",) if b"\0" in raw else ("utf-8", "latin-1")
+    )  # a String's bytes: UTF-16 of the host, or Latin-1
+    for encoding in ("utf-16-be",) if kind == _CHAR else compact if kind == _BYTE else ():
         try:
             text = raw.decode(encoding).rstrip("\0")
         except UnicodeDecodeError:
