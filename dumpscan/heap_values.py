@@ -53,6 +53,7 @@ def _judged(source: Source, start: int, size: int, label: str) -> Candidate | No
         if is_secret_value(value, True):
             shown = encoding.replace("16-", "16")
             return named_value(name, value, spans, shown, where="an object of the heap", sure=True)
-    if kind == _BYTE and size in _BINARY and raw[0] != _DER and len(set(raw)) >= min(12, size // 2):
+    binary = kind == _BYTE and size in _BINARY and raw[0] != _DER and any(b < 9 or b > 126 for b in raw)
+    if binary and len(set(raw)) >= min(12, size // 2):
         return named_value(name, raw, spans, "octets", where="an object of the heap", sure=True, form="octets")
     return None

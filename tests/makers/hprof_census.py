@@ -65,5 +65,5 @@ def _class(data: bytes, at: int, word: int) -> int:
 
     at = values(at, 2)
     at = values(at, word)
-    (count,) = struct.unpack_from(">H", data, at)
+    count = int.from_bytes(data[at : at + 2], "big")
     return at + 2 + count * (word + 1)
