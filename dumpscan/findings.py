@@ -7,8 +7,8 @@ import hmac
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from dumpscan.formats.hprof_objects import HeapIndex
 from dumpscan.formats.pe_image import Images
 from dumpscan.model import Candidate, Component, Finding, Layout, Occurrence, Span
 from dumpscan.source import Source
@@ -129,10 +129,18 @@ def _inside(span: Span, taken: Sequence[Span], starts: Sequence[int]) -> bool:
     return at >= 0 and span.end <= taken[at].end
 
 
+class Objects(Protocol):
+    """The objects of a heap dump."""
+
+    def owners(self, offsets: Sequence[int]) -> dict[int, str]:
+        """What holds the bytes at these file offsets, as far as it is known."""
+        ...
+
+
 class Locator:
     """Says of a file offset where in the dumped process it lies; of a heap dump, with its ``heap``, in which object."""
 
-    def __init__(self, source: Source, layout: Layout, heap: HeapIndex | None = None) -> None:
+    def __init__(self, source: Source, layout: Layout, heap: Objects | None = None) -> None:
         self._heap = heap
         self._objects: dict[int, str] = {}
         self._regions = layout.regions

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
+from dumpscan.formats.hprof import Hprof
 from dumpscan.formats.hprof_objects import HeapIndex
+from dumpscan.formats.node_json import HeapSnapshot
+from dumpscan.formats.snapshot_objects import SnapshotIndex
 from dumpscan.model import Candidate, Span
 from dumpscan.source import Source
 from dumpscan.telling_names import LONGEST_VALUE, is_secret_value, is_telling, named_value
@@ -57,3 +62,43 @@ def _judged(source: Source, start: int, size: int, label: str) -> Candidate | No
     if binary and len(set(raw)) >= min(12, size // 2):
         return named_value(name, raw, spans, "octets", where="an object of the heap", sure=True, form="octets")
     return None
+
+
+def snapshot_values(source: Source, index: SnapshotIndex) -> Iterator[Candidate]:
+    """The strings of a JavaScript heap that properties with telling names hold, if they may be secrets."""
+    for start, size, label in index.named_values():
+        if size > 2 * LONGEST_VALUE or not is_telling(_field(label)):
+            continue
+        try:
+            text = json.loads(b'"' + source.read(start, size) + b'"', strict=False)
+            value = text.encode("utf-8")
+        except ValueError:
+            continue
+        if is_secret_value(value, True):
+            where, spans = "an object of the heap", (Span(start, start + size),)
+            yield named_value(label.encode(), value, spans, "json", where=where, sure=True)
+
+
+class Heap(Protocol):
+    """What is asked of an index: ``limits`` is read after its values were."""
+
+    limits: set[str]
+
+    def owners(self, offsets: Sequence[int]) -> dict[int, str]: ...
+
+
+def _java(source: Source) -> tuple[Heap, Iterator[Candidate]]:
+    index = HeapIndex(source)
+    return index, heap_values(source, index)
+
+
+def _javascript(source: Source) -> tuple[Heap, Iterator[Candidate]]:
+    index = SnapshotIndex(source)
+    return index, snapshot_values(source, index)
+
+
+HEAPS: dict[str, Callable[[Source], tuple[Heap, Iterator[Candidate]]]] = {
+    Hprof.name: _java,
+    HeapSnapshot.name: _javascript,
+}
+"""By format: the index of a heap and its values. Raises :class:`dumpscan.errors.FormatError` as the index does."""

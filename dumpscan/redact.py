@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 
 from dumpscan.errors import DumpscanError, RedactionError, UsageError
 from dumpscan.findings import Secret, merged_spans
+from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.model import DumpReport, Span
 from dumpscan.scan import Options, Progress, Scan, scan_source, silent, sweep_source
 from dumpscan.source import FileSource, Source
@@ -33,6 +35,7 @@ _TEXT[0x21:0x7F] = True
 _TEXT_OR_BREAK = _TEXT.copy()
 _TEXT_OR_BREAK[[0, 9, 10, 13, 32]] = True
 _FILLER = ord("X")
+_JSON = (HeapSnapshot.name, NodeReport.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,32 @@ def filler(secret: bytes) -> bytes:
     if not _TEXT_OR_BREAK[data].all() or not _TEXT[data].any():
         return bytes(len(secret))
     return np.where(_TEXT[data], np.uint8(_FILLER), data).astype(np.uint8).tobytes()
+
+
+def text_filler(secret: bytes) -> bytes:
+    """As :func:`filler` in a file that is text as a whole; in JSON it leaves the quotes that end strings."""
+    return _NOT_STRUCTURE.sub(lambda match: b"X" * len(match[0]), secret)
+
+
+_NOT_STRUCTURE = re.compile(rb"\\.|[^\0-\x20\"]", re.S)
+_ESCAPE = re.compile(rb"\\u[0-9a-fA-F]{4}|\\.|[^\\]+", re.S)
+_RUN = re.compile(rb"(?<!\\)\\")
+_LONGEST_RUN = 64
+
+
+def whole_escapes(source: Source, span: Span) -> Span:
+    """``span`` of a JSON text with the escapes whole that it cuts: what is left of one would not be JSON."""
+    low = max(0, span.start - _LONGEST_RUN)
+    data = source.read(low, span.end - low + 8)
+    start, end = span.start - low, span.end - low
+    first = _RUN.search(data, len(data) - len(data.lstrip(b"\\")) if low else 0)
+    whole = Span(start, end)
+    for match in _ESCAPE.finditer(data, min(start, first.start()) if first else start):
+        if match.start() >= end:
+            break
+        if match[0][:1] == b"\\" and match.end() > start:
+            whole = Span(min(whole.start, match.start()), max(whole.end, match.end()))
+    return Span(low + whole.start, low + whole.end)
 
 
 def redact_path(
@@ -169,7 +198,10 @@ def _redact_until_clean(plain: FileSource, path: Path, scan: Scan, options: Opti
     secrets: Sequence[Secret] = scan.secrets
     for _ in range(_ROUNDS):
         places = merged_spans(place.span for secret in secrets for place in secret.tidy())
-        _overwrite(plain, path, places)
+        if scan.layout.format in _JSON:
+            places = merged_spans(whole_escapes(plain, span) for span in places)
+        in_text = all(region.kind == "text" for region in scan.layout.regions)
+        _overwrite(plain, path, places, text_filler if in_text else filler)
         spans = merged_spans([*spans, *places])
         again = scan_source(plain, "copy", options, _renamed(progress))
         if again.report.format != scan.report.format:
@@ -184,12 +216,12 @@ def _renamed(progress: Progress) -> Progress:
     return lambda stage, done, total: progress(f"verify: {stage}", done, total)
 
 
-def _overwrite(source: Source, path: Path, spans: Iterable[Span]) -> None:
+def _overwrite(source: Source, path: Path, spans: Iterable[Span], fill: Callable[[bytes], bytes]) -> None:
     with path.open("r+b", buffering=0) as out:
         for span in spans:
             for start in range(span.start, span.end, _CHUNK):
                 out.seek(start)
-                _write_all(out.fileno(), filler(source.read(start, min(_CHUNK, span.end - start))))
+                _write_all(out.fileno(), fill(source.read(start, min(_CHUNK, span.end - start))))
 
 
 def _compare(source: Source, plain: Source, spans: Sequence[Span]) -> None:

@@ -20,12 +20,10 @@ from pathlib import Path
 
 from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
 from dumpscan.errors import FormatError, IncompleteError
-from dumpscan.findings import Locator, Place, Secret, Secrets, findings
-from dumpscan.formats.hprof import Hprof
-from dumpscan.formats.hprof_objects import HeapIndex
+from dumpscan.findings import Locator, Objects, Place, Secret, Secrets, findings
 from dumpscan.formats.memory_map import AddressMap
 from dumpscan.formats.registry import read_layout
-from dumpscan.heap_values import heap_values
+from dumpscan.heap_values import HEAPS
 from dumpscan.keys import public_identity
 from dumpscan.model import (
     Clue,
@@ -227,16 +225,17 @@ def _first_pass(
     return state
 
 
-def _read_heap(state: _State, source: Source, layout: Layout) -> HeapIndex | None:
+def _read_heap(state: _State, source: Source, layout: Layout) -> Objects | None:
     """The objects of a heap dump, and the secrets that the names of their fields tell."""
-    if layout.format != Hprof.name:
+    if layout.format not in HEAPS:
         return None
     started = time.perf_counter()
     try:
-        heap = HeapIndex(source)
-    except FormatError:  # it has no header: laid out raw, and said so
+        heap, values = HEAPS[layout.format](source)
+    except FormatError as error:
+        state.limits[f"the objects are not told apart: {error}"] += 1
         return None
-    for candidate in heap_values(source, heap):
+    for candidate in values:
         state.secrets.add(candidate)
     state.limits.update(heap.limits)
     state.seconds["objects"] += time.perf_counter() - started  # type: ignore[assignment]
@@ -315,7 +314,7 @@ def _finish(
     options: Options,
     unread: tuple[Unread, ...],
     sha256: str,
-    heap: HeapIndex | None,
+    heap: Objects | None,
 ) -> Scan:
     secrets = tuple(s for s in state.secrets.settled() if s.best.confidence >= options.min_confidence)
     found = findings(secrets, Locator(source, layout, heap), options.fingerprint_key)
