@@ -206,7 +206,8 @@ _PROGRAM = """
 class HikariConfig { constructor(p) { this.password = p; this.username = "sa"; } }
 const values = require("fs").readFileSync(0, "utf8").split("|");
 globalThis.config = new HikariConfig(values[0]);
-globalThis.cloud = { apiToken: Buffer.from(values[1]).toString(), tokenType: "Bearer9", secretName: "db-1x", password: "changeme1" };
+globalThis.cloud = { apiToken: Buffer.from(values[1]).toString(), tokenType: "Bearer9" };
+globalThis.quiet = { secretName: "db-1x", password: "changeme1" };
 require("v8").writeHeapSnapshot(process.argv[2]);
 process.report.writeReport(process.argv[3]);
 """
