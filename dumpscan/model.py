@@ -254,7 +254,8 @@ def all_clues(evidence: Iterable[Evidence]) -> Iterator[Clue]:
 class Occurrence:
     """One place of one encoding of one component of a secret, in the dump file.
 
-    ``object`` is what holds it where the dump is of objects: a field with its class, a path.
+    ``object`` is what holds it where the dump is of objects: a field with its class, a path. ``member`` is the file in
+    a container, from whose start ``offset`` then counts.
     """
 
     offset: int
@@ -266,6 +267,7 @@ class Occurrence:
     module: str | None = None
     thread: int | None = None
     object: str | None = None
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

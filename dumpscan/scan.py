@@ -111,7 +111,7 @@ def scan_source(
     windows = list(plan(layout.regions, options.window, options.margin))
     with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(_sha256, source, stopped)
+            digest = side.submit(content_digest, source, stopped)
             state = _first_pass(executor, job, windows, options, progress)
         heap = _read_heap(state, source, layout)
         _prove(state, source, layout, options)
@@ -205,10 +205,11 @@ def _stopping() -> Iterator[threading.Event]:
         raise
 
 
-def _sha256(source: Source, stopped: threading.Event) -> str:
+def content_digest(source: Source, stopped: threading.Event | None = None) -> str:
+    """SHA-256 of the bytes of ``source``, in hexadecimal."""
     digest = hashlib.sha256()
     for offset in range(0, source.size, _CHUNK):
-        if stopped.is_set():
+        if stopped is not None and stopped.is_set():
             break
         digest.update(source.read(offset, min(_CHUNK, source.size - offset)))
     return digest.hexdigest()
@@ -326,14 +327,15 @@ def _finish(
         sha256=sha256,
         format=layout.format,
         architecture=layout.architecture,
-        verdict=_verdict(found, bool(unread or limits or state.owned != source.size), options),
+        verdict=verdict(found, bool(unread or limits or state.owned != source.size), options),
         coverage=Coverage(source.size, state.owned - state.zero, state.zero, unread, limits),
         findings=found,
     )
     return Scan(report, secrets, layout, dict(state.seconds))
 
 
-def _verdict(found: Sequence[Finding], incomplete: bool, options: Options) -> str:
+def verdict(found: Sequence[Finding], incomplete: bool, options: Options) -> str:
+    """What is to be said of a dump in which ``found`` was found."""
     if incomplete:
         return "inconclusive"
     return "findings" if any(counts(finding, options) for finding in found) else "clean"

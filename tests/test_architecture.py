@@ -18,6 +18,7 @@ FLOORS = (
     ("decoders", "windows", "encodings", "public_keys", "ssh_wire", "validators", "signature_examples", "test_keys"),
     ("telling_names",),
     ("wrappers",),
+    ("containers",),
     ("formats",),
     ("matchers.base", "signatures_loader", "foreign_rules", "rule_source"),
     ("matchers",),
@@ -26,7 +27,9 @@ FLOORS = (
     ("sweep",),
     ("findings",),
     ("scan",),
+    ("scan_container",),
     ("redact", "report", "baseline"),
+    ("redact_container",),
     ("cli",),
     ("__main__",),
 )

@@ -65,7 +65,8 @@ def finding_object(finding: Finding) -> dict[str, Any]:
 
 
 def _occurrence(occurrence: Occurrence) -> dict[str, Any]:
-    known: dict[str, Any] = {} if occurrence.object is None else {"object": printable(occurrence.object)}
+    names = (("object", occurrence.object), ("member", occurrence.member))
+    known: dict[str, Any] = {key: printable(name) for key, name in names if name is not None}
     return known | {
         "offset": occurrence.offset,
         "length": occurrence.length,

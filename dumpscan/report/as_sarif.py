@@ -130,7 +130,7 @@ def _location(occurrence: Occurrence, artifact: dict[str, Any]) -> dict[str, Any
     }
     logical = [
         {"name": printable(name), "kind": kind}
-        for name, kind in ((occurrence.module, "module"), (occurrence.object, "object"))
+        for name, kind in ((occurrence.member, "member"), (occurrence.module, "module"), (occurrence.object, "object"))
         if name
     ]
     if logical:

@@ -51,7 +51,7 @@ def gap(unread: Unread) -> str:
 
 def place(occurrence: Occurrence) -> str:
     """Where an occurrence lies, for people: region, module, object, thread."""
-    names = [name for name in (occurrence.region, occurrence.module, occurrence.object) if name]
+    names = [name for name in (occurrence.member, occurrence.region, occurrence.module, occurrence.object) if name]
     if len(names) == 2 and names[0] == names[1]:
         names.pop()
     if occurrence.thread is not None:
