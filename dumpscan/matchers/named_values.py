@@ -193,6 +193,7 @@ class NamedValues:
     name = "named-values"
     anchors: Sequence[bytes] = tuple(anchor for anchor, _, _ in _ANCHORS)
     reach = 2 * (LONGEST_VALUE + LONGEST_NAME + _BACK)
+    most_hits = 8_000
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         lanes = Lanes(view)

@@ -144,9 +144,9 @@ def test_total(before: bytes, anchor: bytes, after: bytes) -> None:
 )
 def test_hostile_windows_take_no_time(unit: bytes) -> None:
     data = unit * (1_000_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
     run(NAMED_VALUES, data)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 30  # minutes, were it quadratic
     assert not is_secret_value(unit * 1000, True)
 
 
