@@ -14,7 +14,7 @@ PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
     ("model", "errors", "protect", "cache", "mappings"),
-    ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
     (
         "decoders",
         "windows",
@@ -35,6 +35,7 @@ FLOORS = (
     ("sweep",),
     ("findings",),
     ("scan",),
+    ("rewrite",),
     ("redact", "report", "baseline"),
     ("cli",),
     ("__main__",),

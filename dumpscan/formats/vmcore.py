@@ -97,10 +97,15 @@ def walk_all(memory: PhysicalMemory, roots: Iterable[Root | None], unread: list[
 
 
 def linux_spaces(
-    memory: PhysicalMemory, architecture: str, vmcoreinfo: bytes, states: Sequence[bytes], unread: list[Unread]
+    memory: PhysicalMemory,
+    architecture: str,
+    vmcoreinfo: bytes,
+    states: Sequence[bytes],
+    unread: list[Unread],
+    phys_base: int | None = None,
 ) -> tuple[AddressSpace, ...]:
     """The spaces of a Linux machine, or of whatever ran in QEMU; ``states`` are its processors."""
-    roots = [linux_root(parse_vmcoreinfo(vmcoreinfo), architecture)]
+    roots = [linux_root(parse_vmcoreinfo(vmcoreinfo), architecture, phys_base)]
     if architecture == "x86_64":
         roots += [qemu_root(state, f"processor {number}") for number, state in enumerate(states[:MAX_ROOTS])]
     return walk_all(memory, roots, unread)
