@@ -20,7 +20,7 @@ import numpy as np
 
 from dumpscan.keys import public_identity
 from dumpscan.literals import literal_search
-from dumpscan.matchers.base import Hit, Matcher, View
+from dumpscan.matchers.base import MOST_HITS, Hit, Matcher, View
 from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Candidate, Clue, ClueTable, Evidence, PublicKey, Span
 from dumpscan.plain import PlainSource
@@ -78,11 +78,16 @@ class Scanner:
         hits = self._hits(view, limits)
         timer["literals"] += int((time.perf_counter() - started) * 1e9)
         for m, matcher in enumerate(self._matchers):
-            if matcher.anchors and m not in hits:
+            mine = hits.get(m, [])
+            if matcher.anchors and not mine:
                 continue
+            most = getattr(matcher, "most_hits", MOST_HITS)
+            if len(mine) > most:
+                limits.append(f"more beginnings of {matcher.name} than the limit of one window")
+                del mine[most:]
             started = time.perf_counter()
             try:
-                yield from matcher.match(view, hits.get(m, ()))
+                yield from matcher.match(view, mine)
             except Exception as error:  # text of the error may quote the dump: only its type is told
                 limits.append(f"matcher {matcher.name} failed ({type(error).__name__})")
             timer[matcher.name] += int((time.perf_counter() - started) * 1e9)
