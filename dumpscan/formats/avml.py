@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from dumpscan.errors import FormatError, RedactionError
 from dumpscan.formats.cover import cover
-from dumpscan.formats.lime import HEADER
+from dumpscan.formats.lime import HEADER, image_layout
 from dumpscan.formats.page_codecs import SNAPPY, snappy_chunk, snappy_frames
 from dumpscan.model import Layout, Region, Span, Unread
 from dumpscan.plain import Chunks, DecodeError, PlainSource
@@ -88,7 +88,7 @@ class AvmlSource(PlainSource):
             claims.append(Region(block.plain.start, HEADER.size, kind="header", name="AVML header"))
             start = block.plain.start + HEADER.size
             claims.append(Region(start, block.plain.end - start, block.address, "memory"))
-        self.layout = Layout("avml", cover(claims, self.size), unread=tuple(unread))
+        self.layout = image_layout("avml", self, cover(claims, self.size), unread)
 
     def _block(self, position: int, unread: list[Unread]) -> int | None:
         """Take in the range at ``position``; returns where it ends, or None (and nothing is taken) if it is none."""
