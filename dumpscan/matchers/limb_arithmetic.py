@@ -45,6 +45,9 @@ def little_endian(table: Bytes, encoding: str) -> Bytes:
     return table
 
 
+_GREATEST = 1026
+
+
 def exponent_fits(n: int, e: int, d: int) -> bool:
     """Whether d may be the exponent of n: e * d = 1 + k * (n - p - q + 1) / g for small k and g.
 
@@ -55,5 +58,7 @@ def exponent_fits(n: int, e: int, d: int) -> bool:
         return False
     drop = max(0, bits - 192)
     ratio = (e * (d >> drop) << 96) // (n >> drop)
+    if ratio * _GREATEST < 1 << 96:  # k is at least 1: otherwise every short d would fit
+        return False
     fraction = ratio & ((1 << 96) - 1)
-    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in (1, *range(2, 1026, 2)))
+    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in (1, *range(2, _GREATEST, 2)))
