@@ -8,13 +8,16 @@ from dumpscan.errors import FormatError
 from dumpscan.formats.avml import Avml
 from dumpscan.formats.base import HEAD_SIZE, EncodedFormat, Format
 from dumpscan.formats.elf_core import ElfCore
+from dumpscan.formats.faulthandler_text import FaulthandlerText
 from dumpscan.formats.flattened import Flattened
 from dumpscan.formats.hprof import Hprof
 from dumpscan.formats.kdump import Kdump
 from dumpscan.formats.lime import Lime
 from dumpscan.formats.macho_core import MachoCore
 from dumpscan.formats.minidump import Minidump
+from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.formats.raw import Raw
+from dumpscan.formats.tombstone import Tombstone, TombstoneProto
 from dumpscan.formats.vmware import VMware
 from dumpscan.formats.windows_kernel import WindowsKernel
 from dumpscan.model import Layout, Unread
@@ -32,6 +35,11 @@ FORMATS: tuple[Format, ...] = (
     Lime(),
     Avml(),
     VMware(),
+    HeapSnapshot(),
+    NodeReport(),
+    Tombstone(),
+    TombstoneProto(),
+    FaulthandlerText(),
     Raw(),
 )
 

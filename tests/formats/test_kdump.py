@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import random
 import struct
+import tarfile
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from dumpscan.formats.page_codecs import PageCodec
 from dumpscan.formats.registry import plain_view, read_layout
 from dumpscan.model import Layout, Region
 from dumpscan.plain import PlainSource
+from dumpscan.redact_container import redact_any
 from dumpscan.scan import scan_path, scan_source
 from dumpscan.source import FileSource, Source
 from tests.formats.test_vmcore import USER, scattered, vmcoreinfo
@@ -208,6 +210,25 @@ def test_wrapped(tmp_path: Path) -> None:
     _, copy = redacted(dump, same_length=False)
     assert gzip.decompress(copy.read_bytes()).startswith(b"makedumpfile\0")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["vmcore.gz", "vmcore.gz.copy"]
+
+
+def test_in_an_archive(tmp_path: Path) -> None:
+    memory = planted(40, 60_000)
+    for name in ("vmcore", "other"):
+        (tmp_path / name).write_bytes(kdump(pages_of(memory.data)) if name == "vmcore" else b"nothing here")
+    dump, copy = tmp_path / "report.tar", tmp_path / "clean.tar"
+    with tarfile.open(dump, "w") as archive:
+        for name in ("vmcore", "other"):
+            archive.add(tmp_path / name, name)
+    redact_any(str(dump), copy, options())
+    with tarfile.open(copy) as archive:
+        member = archive.extractfile("vmcore")
+        assert member is not None
+        view = plain_view(BytesSource(member.read()))
+    plain = view.read(0, view.size)
+    assert len(memory_of(read_layout(view))) == 1
+    private = [secret for _, secret in memory.places if not secret.startswith(b"0\x82\x01\x22")]
+    assert not any(secret.strip(b"\0")[40:80] in plain for secret in private if len(secret) >= 80)
 
 
 def test_a_flattened_elf_is_an_elf(tmp_path: Path) -> None:
