@@ -22,7 +22,7 @@ from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
 from dumpscan.errors import FormatError, IncompleteError
 from dumpscan.findings import Locator, Objects, Place, Secret, Secrets, findings
 from dumpscan.formats.memory_map import AddressMap
-from dumpscan.formats.registry import read_layout
+from dumpscan.formats.registry import plain_view, read_layout
 from dumpscan.heap_values import HEAPS
 from dumpscan.keys import public_identity
 from dumpscan.model import (
@@ -38,6 +38,7 @@ from dumpscan.model import (
     Unread,
     all_clues,
 )
+from dumpscan.plain import bottom
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.prove.registry import conclude, prove
 from dumpscan.seams import REACH, left_out, seam_stretches
@@ -111,12 +112,13 @@ def scan_source(
     source: Source, path: str, options: Options, progress: Progress = silent, unread: Sequence[Unread] = ()
 ) -> Scan:
     """Scan plain bytes; ``path`` is only what the report calls them."""
+    source = plain_view(source)
     layout = read_layout(source)
     job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine, options.now)
     windows = _Windows(source, layout, options)
     with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(content_digest, source, stopped)
+            digest = side.submit(content_digest, bottom(source), stopped)
             state = _first_pass(executor, job, windows, options, progress)
         if windows.left_out:
             state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
@@ -327,7 +329,8 @@ def _swept(
 
 
 def sweep_source(source: Source, layout: Layout, secrets: Sequence[Secret], options: Options) -> list[Secret]:
-    """Look in ``source`` for secrets known from elsewhere; returns them with the places there, if any."""
+    """Look in ``source``, laid out as ``layout`` says, for secrets known from elsewhere; returns those with places."""
+    source = plain_view(source)
     fresh = [Secret(secret.best) for secret in secrets]
     job = Job(source, byte_order=layout.byte_order, engine=options.engine)
     windows = _Windows(source, layout, options)
@@ -365,7 +368,7 @@ def _finish(
     limits = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in sorted(state.limits.items()))
     report = DumpReport(
         path=path,
-        size=source.size,
+        size=bottom(source).size,
         sha256=sha256,
         format=layout.format,
         architecture=layout.architecture,
