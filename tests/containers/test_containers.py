@@ -200,7 +200,8 @@ def test_names_are_never_paths(name: str, kind: str, tmp_path: Path, monkeypatch
 def test_cut_off(kind: str, tmp_path: Path) -> None:
     path = made(kind, tmp_path)
     data = path.read_bytes()
-    for cut in range(300, len(data) - 1, max(1, len(data) // 9)):
+    data = data.rstrip(b"\0") if kind == "tar" else data  # without its padding
+    for cut in range(600, len(data) - 1, max(1, len(data) // 9)):
         path.write_bytes(data[:cut])
         assert report_of(path).verdict == "inconclusive", cut
         with pytest.raises(RedactionError):
@@ -210,7 +211,7 @@ def test_cut_off(kind: str, tmp_path: Path) -> None:
 
 def test_a_cut_off_tar_is_redacted_on_request(tmp_path: Path) -> None:
     path, copy = made("tar", tmp_path), tmp_path / "copy"
-    path.write_bytes(path.read_bytes()[:-10240])
+    path.write_bytes(path.read_bytes().rstrip(b"\0"))
     redact_any(str(path), copy, ONE, accept_incomplete=True)
     assert SECRET not in copy.read_bytes()
 
@@ -231,16 +232,18 @@ def test_noise(kind: str, tmp_path: Path) -> None:
         assert report.verdict in ("inconclusive", "findings", "clean")
 
 
-def limited(path: Path, **more: int) -> tuple[Container, list[str]]:
+def limited(path: Path, **more: int) -> tuple[Container, list[str], int]:
+    """What is read within narrow bounds: the container, what is missing, and the bytes on disk."""
     limits = Limits(free=1 << 20, ratio=100, zero_ratio=2000)
-    bounds = Bounds(**{"members": 50, "depth": 3, **more}, wrappers=limits)  # type: ignore[arg-type]
+    bounds = Bounds(**{"members": 50, "depth": 3, **more}, wrappers=limits)
     with open_any(str(path), bounds=bounds) as opened:
         assert isinstance(opened, OpenedContainer)
-        return opened.container, list(troubles(opened.container))
+        size = sum(member.path.stat().st_size for _, member in leaves(opened.container) if member.path)
+        return opened.container, list(troubles(opened.container)), size
 
 
 def test_too_many_members(tmp_path: Path) -> None:
-    container, problems = limited(made("tar", tmp_path, {f"f{i}": b"x" for i in range(60)}))
+    container, problems, _ = limited(made("tar", tmp_path, {f"f{i}": b"x" for i in range(60)}))
     assert not container.complete
     assert "more than 50 members" in problems[0]
     assert len(container.members) == 50
@@ -251,10 +254,10 @@ def test_too_many_members(tmp_path: Path) -> None:
 def test_bombs(kind: str, filling: bytes, tmp_path: Path) -> None:
     started = time.monotonic()
     path = made(kind, tmp_path, {f"f{i}": filling for i in range(8)} | {"gz": gzip.compress(filling * 50)})
-    container, problems = limited(path)
+    _, problems, size = limited(path)
     assert any("bomb" in problem for problem in problems), problems
     assert time.monotonic() - started < 30
-    assert sum(member.path.stat().st_size for _, member in leaves(container) if member.path) < 100 << 20
+    assert size < 100 << 20
 
 
 def test_containers_in_one_another(tmp_path: Path) -> None:
@@ -263,7 +266,7 @@ def test_containers_in_one_another(tmp_path: Path) -> None:
         data = zipped({f"level{level}": data, "x": b"x"})
     path = tmp_path / "input"
     path.write_bytes(data)
-    _, problems = limited(path)
+    _, problems, _ = limited(path)
     assert any("more than 3 containers in one another" in problem for problem in problems)
     assert report_of(path).verdict == "inconclusive"
     with pytest.raises(RedactionError, match="could not be read"):
