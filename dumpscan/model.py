@@ -13,6 +13,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan.mappings import AddressSpace
+
 
 class Confidence(IntEnum):
     """How sure a finding is, weakest first."""
@@ -110,7 +112,8 @@ class Layout:
 
     ``regions`` are ordered by offset, do not overlap, and together cover the file from 0 to its end: bytes that
     no structure claims are regions too. ``unread`` says what the format promises but the file does not hold, or
-    what could not be parsed.
+    what could not be parsed. A dump of physical memory has physical addresses in its regions, and in ``spaces`` the
+    virtual ones, that of pointers first.
     """
 
     format: str
@@ -121,6 +124,7 @@ class Layout:
     modules: tuple[Module, ...] = ()
     threads: tuple[Thread, ...] = ()
     unread: tuple[Unread, ...] = ()
+    spaces: tuple[AddressSpace, ...] = ()
 
 
 # ---------------------------------------------------------------- evidence: what matchers return
@@ -255,7 +259,8 @@ class Occurrence:
     """One place of one encoding of one component of a secret, in the dump file.
 
     ``object`` is what holds it where the dump is of objects: a field with its class, a path. ``member`` is the file in
-    a container, from whose start ``offset`` then counts.
+    a container, from whose start ``offset`` then counts. ``virtual`` is set where ``address`` is a physical address,
+    and a page table of the dump maps it.
     """
 
     offset: int
@@ -268,6 +273,7 @@ class Occurrence:
     thread: int | None = None
     object: str | None = None
     member: str | None = None
+    virtual: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,8 @@ def finding_object(finding: Finding) -> dict[str, Any]:
 def _occurrence(occurrence: Occurrence) -> dict[str, Any]:
     names = (("object", occurrence.object), ("member", occurrence.member))
     known: dict[str, Any] = {key: printable(name) for key, name in names if name is not None}
+    if occurrence.virtual is not None:
+        known["virtual_address"] = occurrence.virtual
     return known | {
         "offset": occurrence.offset,
         "length": occurrence.length,
