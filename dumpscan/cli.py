@@ -156,7 +156,7 @@ def baseline(dumps: tuple[str, ...], output: Path | None, **common: Any) -> int:
 @cli.command("formats")
 def formats_command() -> int:
     """List the dump formats that are recognised, and what is done with each."""
-    width = max(map(len, (*(fmt.name for fmt in FORMATS), *(kind.name for kind in KINDS))))
+    width = max(len(name) for name in (*(fmt.name for fmt in FORMATS), *(kind.name for kind in KINDS), FOLDER))
     for fmt in FORMATS:
         click.echo(f"{fmt.name:<{width}}  {fmt.title}: {fmt.handling}")
     for kind in KINDS:

@@ -170,8 +170,8 @@ class Locator:
             region=region.name or region.kind,
             module=None if mapped is None else self._images.describe(mapped),
             thread=region.thread,
-            object=self._objects.get(span.start),
             virtual=virtual,
+            object=self._objects.get(span.start),
         )
 
 

@@ -118,9 +118,9 @@ def scan_source(
         with _pool(options, windows, partial(prepare, job)) as executor:
             digest = side.submit(content_digest, source, stopped)
             state = _first_pass(executor, job, windows, options, progress)
-        heap = _read_heap(state, source, layout)
         if windows.left_out:
             state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
+        heap = _read_heap(state, source, layout)
         _prove(state, source, layout, options)
         _sweep(state, job, windows, options, layout, progress)
         return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result(), heap)
@@ -306,22 +306,12 @@ def _swept(
             progress("sweep", 0 if window.seams else len(window.owned), job.source.size)
 
 
-def needles_of(secrets: Sequence[Secret], layout: Layout) -> Needles:
-    """What a sweep for ``secrets`` looks for in a dump like that of ``layout``."""
-    return needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
-
-
-def sweep_source(
-    source: Source, layout: Layout, secrets: Sequence[Secret], options: Options, needles: Needles | None = None
-) -> list[Secret]:
-    """Look in ``source`` for secrets known from elsewhere; returns them with the places there, if any.
-
-    ``needles`` spare the work of making them, if they were made of the same secrets before.
-    """
+def sweep_source(source: Source, layout: Layout, secrets: Sequence[Secret], options: Options) -> list[Secret]:
+    """Look in ``source`` for secrets known from elsewhere; returns them with the places there, if any."""
     fresh = [Secret(secret.best) for secret in secrets]
     job = Job(source, byte_order=layout.byte_order, engine=options.engine)
     windows = _Windows(source, layout, options)
-    needles = needles or needles_of(secrets, layout)
+    needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
     for found, _ in _swept(needles, job, windows, options, silent):
         _note(found, needles, fresh)
     return [secret for secret in fresh if secret.places]
