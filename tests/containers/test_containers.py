@@ -216,6 +216,19 @@ def test_a_cut_off_tar_is_redacted_on_request(tmp_path: Path) -> None:
     assert SECRET not in copy.read_bytes()
 
 
+def test_what_could_not_be_unpacked_is_not_copied(tmp_path: Path) -> None:
+    path, copy = tmp_path / "input", tmp_path / "copy"
+    packed = gzip.compress(random.Random(1).randbytes(300_000).hex().encode(), mtime=0)
+    damaged = packed[:200_000] + b"\xff" * 40 + b"what nobody has seen" + packed[200_060:]
+    path.write_bytes(tar({"a.gz": damaged, "inner.tar": tar({"x": b"x" * 600})[:1536] + b"unseen" * 500, "b": b"b"}))
+    with pytest.raises(RedactionError, match="inconclusive"):
+        redact_any(str(path), copy, ONE)
+    redact_any(str(path), copy, ONE, accept_incomplete=True)
+    written = copy.read_bytes()
+    assert b"nobody" not in written
+    assert b"unseen" not in written
+
+
 @pytest.mark.parametrize("kind", ["tar", "zip", "tar in zip"])
 def test_noise(kind: str, tmp_path: Path) -> None:
     rng = random.Random(3)
