@@ -328,13 +328,23 @@ def _swept(
             progress("sweep", 0 if window.seams else len(window.owned), job.source.size)
 
 
-def sweep_source(source: Source, layout: Layout, secrets: Sequence[Secret], options: Options) -> list[Secret]:
-    """Look in ``source``, laid out as ``layout`` says, for secrets known from elsewhere; returns those with places."""
+def needles_of(secrets: Sequence[Secret], layout: Layout) -> Needles:
+    """What a sweep for ``secrets`` looks for in a dump like that of ``layout``."""
+    return needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
+
+
+def sweep_source(
+    source: Source, layout: Layout, secrets: Sequence[Secret], options: Options, needles: Needles | None = None
+) -> list[Secret]:
+    """Look in ``source``, laid out as ``layout`` says, for secrets known from elsewhere; returns those with places.
+
+    ``needles`` spare the work of making them, if they were made of the same secrets before.
+    """
     source = plain_view(source)
     fresh = [Secret(secret.best) for secret in secrets]
     job = Job(source, byte_order=layout.byte_order, engine=options.engine)
     windows = _Windows(source, layout, options)
-    needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
+    needles = needles or needles_of(secrets, layout)
     for found, _ in _swept(needles, job, windows, options, silent):
         _note(found, needles, fresh)
     return [secret for secret in fresh if secret.places]
