@@ -131,7 +131,7 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     owned = sum(len(span) for span in window.offsets(window.owned))
     if not live:
         return WindowEvidence(owned, zero)
-    view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase)
+    view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase, window.mapped)
     scanner = _scanner(job.signature_paths, job.engine, job.now)
     found = _Sorted()
     for item in scanner.evidence(view, timer, limits):

@@ -304,7 +304,7 @@ def _numbers(expression: bytes) -> Iterator[tuple[str, bytes]]:
     """The numbers of a canonical S-expression, or of its text form in hexadecimal."""
     for match in re.finditer(rb"\(1:([nedpqu])(\d+):", expression):
         yield match[1].decode(), expression[match.end() : match.end() + int(match[2])]
-    for match in re.finditer(rb"\(([nedpqu]) #([0-9A-F\s]+)#\)", expression):
+    for match in re.finditer(rb"\(([nedpqu])\s+#([0-9A-F\s]+)#\)", expression):
         yield match[1].decode(), bytes.fromhex(b"".join(match[2].split()).decode())
 
 

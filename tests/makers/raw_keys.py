@@ -66,7 +66,8 @@ def header(size: int) -> bytes:
 
 
 def view(data: bytes, address: int | None = None) -> View:
-    return View(memoryview(data), (Span(0, len(data)),), address=address)
+    mapped = () if address is None else (Mapped(0, address, len(data)),)
+    return View(memoryview(data), (Span(0, len(data)),), address=address, mapped=mapped)
 
 
 def heap(parts: Sequence[bytes], kind: str, source: random.Random, shift: int = 0) -> bytes:
