@@ -51,8 +51,10 @@ def exponent_fits(n: int, e: int, d: int) -> bool:
     p + q is lost in the upper half of the bits, so e * d / n must be close to a fraction with denominator g.
     """
     bits = n.bit_length()
-    if not bits // 2 < d.bit_length() <= bits:
+    if not bits // 2 < d.bit_length() <= bits or d == n:
         return False
+    if e.bit_length() + d.bit_length() < bits - 10:
+        return False  # k >= 1 and g <= 1024
     drop = max(0, bits - 192)
     ratio = (e * (d >> drop) << 96) // (n >> drop)
     fraction = ratio & ((1 << 96) - 1)
