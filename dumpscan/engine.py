@@ -20,7 +20,7 @@ import numpy as np
 
 from dumpscan.keys import public_identity
 from dumpscan.literals import literal_search
-from dumpscan.matchers.base import Hit, Matcher, View
+from dumpscan.matchers.base import MOST_HITS, Hit, Matcher, View
 from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Candidate, Clue, ClueTable, Evidence, PublicKey, Span
 from dumpscan.source import Source
@@ -77,11 +77,16 @@ class Scanner:
         hits = self._hits(view, limits)
         timer["literals"] += int((time.perf_counter() - started) * 1e9)
         for m, matcher in enumerate(self._matchers):
-            if matcher.anchors and m not in hits:
+            mine = hits.get(m, [])
+            if matcher.anchors and not mine:
                 continue
+            most = getattr(matcher, "most_hits", MOST_HITS)
+            if len(mine) > most:
+                limits.append(f"more beginnings of {matcher.name} than the limit of one window")
+                del mine[most:]
             started = time.perf_counter()
             try:
-                yield from matcher.match(view, hits.get(m, ()))
+                yield from matcher.match(view, mine)
             except Exception as error:  # text of the error may quote the dump: only its type is told
                 limits.append(f"matcher {matcher.name} failed ({type(error).__name__})")
             timer[matcher.name] += int((time.perf_counter() - started) * 1e9)
@@ -128,7 +133,8 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     started = time.perf_counter()
     data, live, zero = read_window(job, window)
     timer["read"] = int((time.perf_counter() - started) * 1e9)
-    owned = sum(len(span) for span in window.offsets(window.owned))
+    owned = 0 if window.seams else sum(len(span) for span in window.offsets(window.owned))
+    zero = 0 if window.seams else zero
     if not live:
         return WindowEvidence(owned, zero)
     view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase, window.mapped)
@@ -162,15 +168,15 @@ class _Sorted:
         if isinstance(item, Clue):
             if item.kind == "limit":
                 self.limits.append(item.note.decode("utf-8", "replace"))
-            elif window.owned.start <= item.start < window.owned.end:
+            elif _concerns(window, item.start, item.end):
                 self._take_clue(window, item)
         elif isinstance(item, Candidate):
-            if window.owned.start <= min(span.start for span in item.spans) < window.owned.end:
+            if _concerns(window, min(span.start for span in item.spans), max(span.end for span in item.spans)):
                 spans = tuple(part for span in item.spans for part in window.offsets(span))
                 self.candidates.append(replace(item, spans=spans))
         elif isinstance(item, ClueTable):
             self._take_table(window, item)
-        elif window.owned.start <= item.start < window.owned.end:
+        elif _concerns(window, item.start, item.start + _PUBLIC):
             places = window.offsets(Span(item.start, item.start + 1))
             self.publics[public_identity(item)] = replace(item, start=places[0].start if places else -1)
 
@@ -187,6 +193,10 @@ class _Sorted:
 
     def _take_table(self, window: Window, table: ClueTable) -> None:
         starts = table.starts
+        if window.seams:
+            rows = [i for i, start in enumerate(starts.tolist()) if _concerns(window, start, start + table.width)]
+            table = table.rows(np.array(rows, np.intp), starts[rows])
+            starts = table.starts
         kept = np.flatnonzero((starts >= window.owned.start) & (starts < window.owned.end))
         if len(window.pieces) == 1:
             moved = starts[kept] + (window.pieces[0].offset - window.pieces[0].position)
@@ -194,6 +204,19 @@ class _Sorted:
             return
         for clue in table.rows(kept, starts[kept]).clues():
             self._take_clue(window, clue)
+
+
+_BEFORE = 512
+"""Bytes before evidence in which what leads to it stands: the name of a value, the header of a number."""
+
+_PUBLIC = 1024
+
+
+def _concerns(window: Window, start: int, end: int) -> bool:
+    """Whether the evidence at these positions is this window's to tell."""
+    if not window.owned.start <= start < window.owned.end:
+        return False
+    return not window.seams or window.crosses(max(start - _BEFORE, 0), end)
 
 
 _Result = TypeVar("_Result")

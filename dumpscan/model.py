@@ -13,6 +13,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan.mappings import AddressSpace
+
 
 class Confidence(IntEnum):
     """How sure a finding is, weakest first."""
@@ -119,7 +121,8 @@ class Layout:
 
     ``regions`` are ordered by offset, do not overlap, and together cover the file from 0 to its end: bytes that
     no structure claims are regions too. ``unread`` says what the format promises but the file does not hold, or
-    what could not be parsed.
+    what could not be parsed. A dump of physical memory has physical addresses in its regions, and in ``spaces`` the
+    virtual ones, that of pointers first.
     """
 
     format: str
@@ -130,6 +133,7 @@ class Layout:
     modules: tuple[Module, ...] = ()
     threads: tuple[Thread, ...] = ()
     unread: tuple[Unread, ...] = ()
+    spaces: tuple[AddressSpace, ...] = ()
 
 
 # ---------------------------------------------------------------- evidence: what matchers return
@@ -261,7 +265,10 @@ def all_clues(evidence: Iterable[Evidence]) -> Iterator[Clue]:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One place of one encoding of one component of a secret, in the dump file."""
+    """One place of one encoding of one component of a secret, in the dump file.
+
+    ``virtual`` is set where ``address`` is a physical address, and a page table of the dump maps it.
+    """
 
     offset: int
     length: int
@@ -271,6 +278,7 @@ class Occurrence:
     region: str | None = None
     module: str | None = None
     thread: int | None = None
+    virtual: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

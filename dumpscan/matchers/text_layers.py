@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -99,16 +99,16 @@ def _stable_base64(text: bytes, shift: int) -> bytes:
 # ---------------------------------------------------------------- from memory to text
 
 
-def neighbourhoods(starts: Sequence[int], need: int, size: int, most: int) -> Iterator[tuple[int, int]]:
-    """Merge ``[start - need, start + need)`` of sorted ``starts``; longer than ``most`` is cut, with overlap."""
+def merged(ranges: Iterable[tuple[int, int]], size: int, most: int) -> Iterator[tuple[int, int]]:
+    """Join overlapping ``ranges`` of ``size`` bytes; what grows beyond ``most`` is cut, with overlap."""
     low = high = -1
-    for start in starts:
-        if low >= 0 and start - need <= high and high - low < most:
-            high = min(size, start + need)
+    for start, end in sorted((max(0, start), min(size, end)) for start, end in ranges):
+        if low >= 0 and start <= high and high - low < most:
+            high = max(high, end)
             continue
         if low >= 0:
             yield low, high
-        low, high = max(0, start - need), min(size, start + need)
+        low, high = start, end
     if low >= 0:
         yield low, high
 
