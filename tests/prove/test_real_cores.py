@@ -50,9 +50,7 @@ class Memory:
         publics: list[PublicKey] = []
         for address, offset, size in self.segments:
             places = (Mapped(0, address, size),)
-            view = View(
-                memoryview(self.data)[offset : offset + size], (Span(0, size),), address=address, mapped=places
-            )
+            view = View(memoryview(self.data)[offset : offset + size], (Span(0, size),), address=address, mapped=places)
             found = list(RAW_INTEGERS.match(view, ()))
             publics.extend(item for item in found if isinstance(item, PublicKey))
             for clue in all_clues(found):
