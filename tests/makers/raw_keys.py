@@ -9,7 +9,7 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dumpscan.matchers.base import View
-from dumpscan.model import Span
+from dumpscan.model import Mapped, Span
 
 
 def digits(number: int, bits: int, width: int) -> bytes:
