@@ -45,6 +45,9 @@ def little_endian(table: Bytes, encoding: str) -> Bytes:
     return table
 
 
+_DENOMINATORS = np.array([1, *range(2, 1026, 2)], np.uint64)
+
+
 def exponent_fits(n: int, e: int, d: int) -> bool:
     """Whether d may be the exponent of n: e * d = 1 + k * (n - p - q + 1) / g for small k and g.
 
@@ -58,4 +61,7 @@ def exponent_fits(n: int, e: int, d: int) -> bool:
     drop = max(0, bits - 192)
     ratio = (e * (d >> drop) << 96) // (n >> drop)
     fraction = ratio & ((1 << 96) - 1)
-    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in (1, *range(2, 1026, 2)))
+    rough = np.uint64(fraction >> 32) * _DENOMINATORS + np.uint64(1 << 29)
+    if not (rough < np.uint64(1 << 30)).any():
+        return False
+    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in _DENOMINATORS.tolist())

@@ -60,7 +60,7 @@ def _meaning(name: bytes, value: bytes, start: int) -> Iterator[Evidence]:
     elif name == b"q" and len(value) in (32, 33):
         for algorithm in ("ed25519", "x25519"):
             yield PublicKey(algorithm, point=value[-32:], label="a point in memory", start=start)
-    if len(value) >= 64 and name != b"d":
+    elif len(value) >= 64 and name != b"d":
         yield Clue("rsa-integer", value.lstrip(b"\0"), start, end, "octets")
     elif name == b"d" and len(value) <= 66:
         yield from _scalars(value, start)

@@ -63,7 +63,8 @@ def _merged(scalars: Iterable[_Scalar]) -> dict[int, tuple[tuple[Span, ...], str
     merged: dict[int, tuple[tuple[Span, ...], str]] = {}
     for value, spans, encoding in scalars:
         known, first = merged.get(value, ((), encoding))
-        merged[value] = ((*known, *spans)[:16], first if known else encoding)
+        more = tuple(span for span in spans if span not in known)
+        merged[value] = ((*known, *more)[:16], first if known else encoding)
     return merged
 
 
