@@ -29,12 +29,14 @@ def cell(sightings: list[Sighting]) -> str:
     return (told or "nothing in the clear") + (f" (pieces: {pieces})" if pieces else "")
 
 
-def verdict(key: Held, report: DumpReport) -> str:
-    """What dumpscan says of the key."""
-    if not key.spki_sha256:
-        found = any(f.kind == "aes-key" and f.severity.label != "info" for f in report.findings)
-        return "proven" if found else "not found"
-    return next((f.confidence.label for f in report.findings if f.public.get("spki_sha256") == key.spki_sha256), "—")
+def verdict(key: Held, sightings: list[Sighting], report: DumpReport) -> str:
+    """What dumpscan says of the key; of an AES key, where its schedule stands."""
+    if key.spki_sha256:
+        mine = [f for f in report.findings if f.public.get("spki_sha256") == key.spki_sha256]
+    else:
+        places = {s.start for s in sightings if s.whole and s.form.component == "schedule"}
+        mine = [f for f in report.findings if f.kind == "aes-key" and places & {o.offset for o in f.occurrences}]
+    return mine[0].confidence.label if mine else "not found"
 
 
 def main() -> None:
@@ -50,8 +52,8 @@ def main() -> None:
             sightings = Search(f for key in dumped.held for f in forms(key.name, key.parts)).sightings(dumped.core)
             report = scan_path(str(dumped.core), Options()).report
         for key in dumped.held:
-            mine = cell([s for s in sightings if s.form.key == key.name])
-            print(f"| {library.name} | {key.name} | {mine} | {verdict(key, report)} |", flush=True)
+            mine = [s for s in sightings if s.form.key == key.name]
+            print(f"| {library.name} | {key.name} | {cell(mine)} | {verdict(key, mine, report)} |", flush=True)
 
 
 if __name__ == "__main__":
