@@ -141,7 +141,7 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     zero = 0 if window.seams else zero
     if not live:
         return WindowEvidence(owned, zero, limits=tuple(limits), empty=True)
-    view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase)
+    view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase, window.mapped)
     scanner = _scanner(job.signature_paths, job.engine, job.now)
     found = _Sorted()
     for item in scanner.evidence(view, timer, limits):

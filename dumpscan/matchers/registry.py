@@ -22,6 +22,7 @@ from dumpscan.matchers.pem import PEM
 from dumpscan.matchers.pkcs12 import PKCS12
 from dumpscan.matchers.putty import PUTTY
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
+from dumpscan.matchers.sexp import Sexp
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
@@ -41,6 +42,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     XML_RSA,
     SSH_PUBLIC,
     OPENSSH_SHIELD,
+    Sexp(),
     RAW_INTEGERS,
     AesSchedules(),
     CTR_DRBG,
