@@ -49,7 +49,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class WindowEvidence:
-    """What one window holds, in file offsets."""
+    """What one window holds, in file offsets; ``empty`` if all of it is zero."""
 
     owned: int
     zero: int
@@ -58,6 +58,7 @@ class WindowEvidence:
     clues: tuple[Clue | ClueTable, ...] = ()
     limits: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    empty: bool = False
 
 
 class Scanner:
@@ -139,7 +140,7 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     owned = 0 if window.seams else sum(len(span) for span in window.offsets(window.owned))
     zero = 0 if window.seams else zero
     if not live:
-        return WindowEvidence(owned, zero, limits=tuple(limits))
+        return WindowEvidence(owned, zero, limits=tuple(limits), empty=True)
     view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase)
     scanner = _scanner(job.signature_paths, job.engine, job.now)
     found = _Sorted()
@@ -235,13 +236,9 @@ def run(
         return
     task = partial(work, job)
     pending: deque[Future[_Result]] = deque()
-    try:
-        for window in windows:
-            pending.append(executor.submit(task, window))
-            if len(pending) >= AHEAD * jobs:
-                yield pending.popleft().result()
-        while pending:
+    for window in windows:
+        pending.append(executor.submit(task, window))
+        if len(pending) >= AHEAD * jobs:
             yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()
+    while pending:
+        yield pending.popleft().result()

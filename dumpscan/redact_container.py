@@ -124,8 +124,10 @@ class _Writer:
         return spool
 
     def _touched(self, member: Member) -> bool:
+        """Whether a member has to be written anew: also one with packed bytes that nobody could look at."""
         inner = member.inner.members if member.inner else ()
-        return id(member) in self._changed or any(map(self._touched, inner))
+        damaged = bool(member.wrapper and member.problems) or bool(member.inner and member.inner.problems)
+        return damaged or id(member) in self._changed or any(map(self._touched, inner))
 
     def _content(self, member: Member) -> Path | None:
         """The member as it is to be written, in a file."""
