@@ -14,7 +14,7 @@ PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
     ("model", "errors", "protect", "cache", "mappings"),
-    ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
     (
         "decoders",
         "windows",
@@ -38,6 +38,7 @@ FLOORS = (
     ("findings",),
     ("scan",),
     ("scan_container",),
+    ("rewrite",),
     ("redact", "report", "baseline"),
     ("redact_container",),
     ("cli",),
