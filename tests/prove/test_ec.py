@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 
 from dumpscan.keys import CURVES, okp_public, point_of
 from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.model import Clue
-from dumpscan.prove import ec, okp
+from dumpscan.prove import ec, okp, rsa
 
 
 def alone(value: bytes, start: int) -> Clue:
@@ -47,3 +48,15 @@ def test_a_seed_and_its_public_key_apart_from_each_other(algorithm: str) -> None
     (key,) = okp.prove(clues, [], nothing, [])
     assert key.kind == f"{algorithm}-private-key"
     assert okp.prove(clues[:2], [], nothing, []) == []
+
+
+def test_a_damaged_modulus_with_the_same_lowest_limb_hides_no_key() -> None:
+    key = rsa_keys.generate_private_key(65537, 1024).private_numbers()
+    n = key.public_numbers.n
+    damaged = n ^ 1 << 700
+    clues = [
+        Clue("rsa-integer", value.to_bytes(size, "big"), 1000 * at, 1000 * at + size, "limbs-le")
+        for at, (value, size) in enumerate([(n, 128), (key.p, 64), (key.q, 64), (damaged, 128)])
+    ]
+    (found,) = rsa.prove(clues, [], nothing, [])
+    assert found.confidence.label == "proven"
