@@ -15,6 +15,8 @@ PACKAGE = Path(dumpscan.__file__).parent
 FLOORS = (
     ("model", "errors", "protect", "cache"),
     ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("bip39", "verdicts"),
+    ("plausibility",),
     ("decoders", "windows", "encodings", "public_keys", "ssh_wire", "validators", "signature_examples", "test_keys"),
     ("wrappers",),
     ("formats",),

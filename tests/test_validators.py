@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from dumpscan.checksums import base58check, bech32, crc32_base62, marvin32_halves
 from dumpscan.model import Confidence
+from dumpscan.plausibility import is_placeholder
 from dumpscan.signature_examples import expand
-from dumpscan.validators import VALIDATORS, Match, aws_account, is_placeholder
+from dumpscan.validators import VALIDATORS, aws_account
+from dumpscan.verdicts import Match
 
 
 def judge(name: str, value: str, before: str = "", after: str = "") -> Confidence | str | None:

@@ -35,9 +35,11 @@ from dumpscan.matchers.text_layers import (
     plain,
 )
 from dumpscan.model import Candidate, Component, Confidence, Evidence, Span
+from dumpscan.plausibility import is_placeholder
 from dumpscan.rule_source import compiled
-from dumpscan.signatures_loader import BOUNDARIES, Ruleset, Signature
-from dumpscan.validators import VALIDATORS, Match, Verdict, is_placeholder
+from dumpscan.signatures_loader import BOUNDARIES, TAILS, Ruleset, Signature
+from dumpscan.validators import VALIDATORS
+from dumpscan.verdicts import Match, Verdict
 
 _GAP = b"\0\0\0\0"
 _CHUNK = 1 << 19
@@ -206,12 +208,19 @@ def _value(pattern: str) -> re.Pattern[bytes]:
     return re.compile(pattern.encode("latin-1"), re.S)
 
 
+@lru_cache(maxsize=16)
+def _tail(name: str) -> re.Pattern[bytes]:
+    return re.compile(b"[" + TAILS[name] + b"]*")
+
+
 def _judge(rule: Signature, piece: Piece, start: int, end: int) -> Candidate | None:
     if rule.value:
         inside = _value(rule.value).search(piece.text[start:end])
         if inside is None or inside.start(1) < 0:
             return None
         start, end = start + inside.start(1), start + inside.end(1)
+    if rule.tail and (rest := _tail(rule.tail).match(piece.text, end, end + rule.reach)):
+        end = rest.end()
     if start == end or not _bounded(rule.boundary, piece.text, start, end):
         return None
     value = piece.text[start:end]

@@ -60,8 +60,9 @@ class Piece:
 
 
 def cases(anchor: str) -> list[str]:
-    """An anchor as people write it: as it is, in lower case, in upper case, capitalised."""
-    return list(dict.fromkeys((anchor, anchor.lower(), anchor.upper(), anchor[:1].upper() + anchor[1:].lower())))
+    """An anchor as people write it: as it is, in lower case, in upper case, capitalised, like a header."""
+    capital = anchor[:1].upper() + anchor[1:].lower()
+    return list(dict.fromkeys((anchor, anchor.lower(), anchor.upper(), capital, anchor.title())))
 
 
 def encoded_anchors(anchors: Iterable[str], nocase: bool) -> Iterator[tuple[bytes, Form, int]]:

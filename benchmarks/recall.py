@@ -1,0 +1,118 @@
+"""Recall against material of others: ``python -m benchmarks.recall RULES_DIR [--missed]``.
+
+``RULES_DIR`` holds checkouts of other scanners, one folder each. Every example of theirs is scanned with all matchers at
+the default threshold, and the result is printed as a table by family. Nothing of theirs is written anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from benchmarks.foreign_examples import Collected, Example, collect
+from dumpscan.engine import Scanner
+from dumpscan.matchers.base import View
+from dumpscan.matchers.registry import build_matchers
+from dumpscan.model import Candidate, Severity, Span
+
+FAMILIES = {
+    "clouds": r"aws|amazon|azure|microsoft|entra|gcp|google|alibaba|aliyun|tencent|ibm|oracle|digitalocean|cloudflare|heroku"
+    r"|fly\b|flyio|netlify|vercel|render|linode|vultr|scaleway|hetzner|yandex|fastly|softlayer|supabase|planetscale|neon"
+    r"|databricks|snowflake|exoscale|ovh|baidu|huawei|volcengine|cloudsight|wiz|akamai|equinix",
+    "identity": r"okta|auth0|jwt|oauth|saml|onelogin|clerk|workos|stytch|keycloak|jumpcloud|duo|authress|bearer|session"
+    r"|ldap|kerberos|krb|ntlm|shadow|htpasswd|hashes|pwhash|bcrypt|md5|netrc",
+    "forges and packages": r"git|bitbucket|atlassian|jira|confluence|npm|pypi|rubygems|nuget|crates|cargo|docker|jfrog"
+    r"|artifactory|clojars|packagist|hex|maven|gradle|sourcegraph|gitea|forgejo|azuredevops|azure_dev|jreleaser|codecov",
+    "chat": r"slack|discord|telegram|teams|twilio|zoom|webex|mattermost|rocket|intercom|zendesk|crisp|pusher|twitch|vonage"
+    r"|nexmo|plivo|sinch|messagebird|sendbird|getstream|line|gitter|twitter|facebook|instagram|linkedin|tiktok|reddit",
+    "mail": r"sendgrid|mailgun|mailchimp|mailjet|postmark|brevo|sendinblue|mailersend|resend|sparkpost|mandrill|klaviyo|smtp"
+    r"|mail|convertkit|customerio|loops|elastic_?email|ses",
+    "payment": r"stripe|square|paypal|braintree|adyen|shopify|plaid|razorpay|mollie|flutterwave|paystack|coinbase|checkout"
+    r"|gocardless|lemonsqueezy|chargebee|recurly|paddle|wepay|kraken|binance|bittrex|finicity|alchemy|infura|kucoin|bitmex"
+    r"|etherscan|finnhub|dwolla|monzo|wise|moov|authorize|easypost|shippo|duffel",
+    "AI": r"openai|anthropic|claude|huggingface|hugging|cohere|groq|mistral|perplexity|xai|replicate|together|fireworks"
+    r"|openrouter|langchain|langsmith|langfuse|nvidia|pinecone|weaviate|elevenlabs|stability|assembly|deepgram|deepseek"
+    r"|cerebras|ollama|gemini|jina|voyage|wandb|weightsand|friendli|tavily|exa|runway|runpod|zhipu|moonshot|qwen|deepai|clarifai"
+    r"|baseten|modal|comet|diffbot|brave|firecrawl|apify|dify|coze|portkey|novita|nebius|typesense|cursor|lepton|leonardo|unify",
+    "databases and brokers": r"mongo|postgres|mysql|redis|odbc|jdbc|adonet|sql|database|amqp|rabbit|kafka|confluent|cloudant"
+    r"|elastic|couch|cassandra|influx|clickhouse|neo4j|astra|upstash|turso|fauna|arango|crate|timescale|tidb|cockroach|rds"
+    r"|uri|url|connection|credentials_in|basic_auth|basicauth|ftp|nats|pulsar|aiven|cloudamqp|ably|pubnub|meilisearch|algolia",
+    "CI and infrastructure": r"circleci|travis|jenkins|buildkite|drone|harness|octopus|teamcity|vault|consul|terraform|nomad"
+    r"|kube|k8s|openshift|rancher|doppler|infisical|1password|onepassword|age|pulumi|spacelift|argo|ansible|chef|puppet|saltstack"
+    r"|ngrok|tailscale|zerotier|wireguard|openvpn|launchdarkly|configcat|split|flagsmith|optimizely|unleash|buddy|codefresh"
+    r"|semaphore|appveyor|bitrise|env0|scalr|prefect|dagster|airflow|airbyte|fivetran|dbt|temporal|hashicorp|snyk|sonar"
+    r"|semgrep|endor|checkmarx|veracode|detectify|shodan|censys|virustotal|socket|jetbrains|postman|localstack|duckdns|unkey"
+    r"|cloudsmith|fleet|1pass|bitwarden|keeper|hcp",
+    "monitoring": r"datadog|newrelic|new_relic|grafana|sentry|dynatrace|honeycomb|posthog|splunk|sumo|logz|loggly|rollbar"
+    r"|bugsnag|airbrake|instana|pagerduty|opsgenie|statuspage|uptime|pingdom|betterstack|logtail|papertrail|mixpanel|amplitude"
+    r"|segment|heap|axiom|signoz|lightstep|appoptics|raygun|honeybadger|logdna|mezmo|coralogix|prometheus|rootly|signalfx"
+    r"|statsig|graphite|elmah|telemetry|observe|zabbix|checkly|cronitor|healthchecks|site24|solarwinds|xray|zipkin",
+    "keys": r"private|pem|ssh|rsa|pgp|gpg|putty|ppk|wif|bitcoin|ethereum|mnemonic|bip39|nostr|certificate|pkcs|jwk|xprv|solana",
+    "generic": r"generic|keyword|password|secret|username|credentials|entropy|phpmailer|base64|hardcoded|api_?key|token|http",
+}
+"""Family -> names of rules' files, tried in order."""
+
+
+def family(rule: str) -> str:
+    """The family of a rule by its file's name."""
+    name = rule.lower().replace("-", "_")
+    return next((f for f, p in FAMILIES.items() if re.search(p, name)), "other services")
+
+
+def found(scanner: Scanner, text: str) -> list[Candidate]:
+    """What the default threshold shows of ``text``."""
+    data = b"\0" + text.encode() + b"\0\0"
+    view = View(memoryview(data), (Span(0, len(data)),))
+    evidence = scanner.evidence(view, Counter(), [])
+    return [c for c in evidence if isinstance(c, Candidate) and c.severity >= Severity.LOW]
+
+
+def table(collected: Collected, scanner: Scanner) -> tuple[list[str], list[Example], list[Example]]:
+    """The lines of the table, the positive examples that are missed, and the negative ones that are flagged."""
+    counts: Counter[tuple[str, str]] = Counter()
+    missed: list[Example] = []
+    flagged: list[Example] = []
+    for example in dict.fromkeys(collected.examples):
+        hit = bool(found(scanner, example.text))
+        name = family(example.rule)
+        counts[name, "positive" if example.positive else "negative"] += 1
+        if example.positive and not hit:
+            missed.append(example)
+        if hit:
+            counts[name, "found" if example.positive else "flagged"] += 1
+            if not example.positive:
+                flagged.append(example)
+    return list(_lines(counts, [*FAMILIES, "other services"])), missed, flagged
+
+
+def _lines(counts: Counter[tuple[str, str]], names: Iterable[str]) -> Iterator[str]:
+    yield "| family | examples | found | | negative examples | flagged |"
+    yield "|---|---|---|---|---|---|"
+    columns = ("positive", "found", "negative", "flagged")
+    rows = [(name, *(counts[name, column] for column in columns)) for name in names]
+    total = ("all", *(sum(int(row[i]) for row in rows) for i in range(1, 5)))
+    for name, positive, hit, negative, wrong in (*rows, total):
+        share = f"{100 * int(hit) / int(positive):.0f} %" if positive else ""
+        yield f"| {name} | {positive} | {hit} | {share} | {negative} | {wrong} |"
+
+
+def main(arguments: list[str]) -> None:
+    """Print the table, and with ``--missed`` the rules of what is missed or flagged (to the terminal only)."""
+    collected = collect(Path(arguments[0]))
+    scanner = Scanner(build_matchers())
+    lines, missed, flagged = table(collected, scanner)
+    print("\n".join(lines))
+    print(f"\n{collected.skipped} expressions could not be evaluated")
+    for scanner_name, count in sorted(Counter(e.scanner for e in collected.examples).items()):
+        print(f"{scanner_name}: {count} examples")
+    if "--missed" in arguments:
+        for label, examples in (("missed", missed), ("flagged", flagged)):
+            for example in examples:
+                print(f"{label}\t{example.scanner}\t{example.rule}\t{example.text!r}"[:400])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
