@@ -66,17 +66,25 @@ def cases(anchor: str) -> list[str]:
 
 
 def encoded_anchors(anchors: Iterable[str], nocase: bool) -> Iterator[tuple[bytes, Form, int]]:
-    """(literal, form, shift) of each anchor in each form; ``shift`` matters for base64 only."""
+    """(literal, form, shift) of each anchor in each form; ``shift`` matters for base64 only.
+
+    Under an encoding, names in any case are looked for in lower and upper case only: literals cost speed.
+    """
     for anchor in anchors:
         for text in cases(anchor) if nocase else [anchor]:
-            yield from _forms(text.encode("ascii"))
+            yield from _plain_forms(text)
+        for text in dict.fromkeys((anchor.lower(), anchor.upper())) if nocase else [anchor]:
+            yield from _encoded_forms(text)
 
 
-def _forms(text: bytes) -> Iterator[tuple[bytes, Form, int]]:
-    wide = text.decode().encode("utf-16-le")[:-1]
-    yield text, Form.ASCII, 0
-    yield wide, Form.UTF16, 0
-    yield text.decode().encode("utf-32-le")[:-3], Form.UTF32, 0
+def _plain_forms(text: str) -> Iterator[tuple[bytes, Form, int]]:
+    yield text.encode("ascii"), Form.ASCII, 0
+    yield text.encode("utf-16-le")[:-1], Form.UTF16, 0
+    yield text.encode("utf-32-le")[:-3], Form.UTF32, 0
+
+
+def _encoded_forms(anchor: str) -> Iterator[tuple[bytes, Form, int]]:
+    text, wide = anchor.encode("ascii"), anchor.encode("utf-16-le")[:-1]
     yield text.hex().encode(), Form.HEX, 0
     if text.hex() != text.hex().upper():
         yield text.hex().upper().encode(), Form.HEX, 0
