@@ -10,10 +10,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from dumpscan.scan import Options, counts, scan_path
+from dumpscan.engine import Scanner
+from dumpscan.matchers.base import View
+from dumpscan.matchers.signatures import SignatureMatcher
+from dumpscan.model import Candidate, Severity, Span
+from dumpscan.signatures_loader import load
+
+_WINDOW, _OVERLAP = 8 << 20, 256 << 10
 
 _STDLIB = """
 import importlib, pkgutil, sys, warnings
@@ -41,7 +48,7 @@ def programs(trees: list[str]) -> Iterator[tuple[str, list[str]]]:
     if shutil.which("node"):
         yield "node", ["node", "-e", _NODE]
     if shutil.which("jshell"):
-        yield "jvm (jshell)", ["jshell", "-s"]
+        yield "jvm (jshell)", ["jshell", "-s", "-J-Xmx256m", "-R-Xmx128m"]
     yield "git", ["git", "cat-file", "--batch-check"]
     for tree in trees:
         yield f"python, having read {Path(tree).name}", [sys.executable, "-c", _TREE, tree]
@@ -64,22 +71,36 @@ def dump(command: list[str], path: Path) -> None:
     next(path.parent.glob(f"{path.name}.*")).rename(path)
 
 
+def findings(path: Path, scanner: Scanner) -> set[tuple[bytes, str, str]]:
+    """What signatures find in a file: (value, rule, confidence), each value once."""
+    found: set[tuple[bytes, str, str]] = set()
+    kept = b""
+    with path.open("rb") as file:
+        while data := file.read(_WINDOW):
+            text = kept + data
+            kept = text[-_OVERLAP:]
+            view = View(memoryview(text), (Span(0, len(text)),))
+            for item in scanner.evidence(view, Counter(), []):
+                if isinstance(item, Candidate) and item.severity >= Severity.LOW:
+                    found.add((item.identity, item.signature or "", item.confidence.label))
+    return found
+
+
 def main(arguments: list[str]) -> None:
     """Print the table."""
     folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)
-    options = Options()
+    scanner = Scanner((SignatureMatcher(load()),))
     print("| program | MB | findings of signatures | rules |\n|---|---|---|---|")
     size = alarms = 0
     for number, (name, command) in enumerate(programs(arguments[1:])):
         path = folder / f"core{number}"
         if not path.exists():
             dump(command, path)
-        findings = scan_path(str(path), options).report.findings
-        found = [f for f in findings if f.signature and counts(f, options)]
+        found = findings(path, scanner)
         size += path.stat().st_size
         alarms += len(found)
-        rules = ", ".join(sorted({f"{f.signature} ({f.confidence.label})" for f in found}))
+        rules = ", ".join(f"{n} {rule}" for rule, n in sorted(Counter(rule for _, rule, _ in found).items()))
         print(f"| {name} | {path.stat().st_size / 1e6:.0f} | {len(found)} | {rules} |", flush=True)
     print(f"| all | {size / 1e6:.0f} | {alarms} | {alarms / (size / 1e9):.1f} per GB |")
 

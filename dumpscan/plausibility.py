@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
+from dumpscan.checksums import crc32_base62
 from dumpscan.model import Confidence
 from dumpscan.verdicts import Match, Verdict, decode_base64
 
@@ -120,10 +121,15 @@ def several_cases(value: bytes) -> bool:
     return classes and is_random(value)
 
 
+_CHECKED = re.compile(rb"gh[pousr]_[0-9A-Za-z]{36}|npm_[0-9A-Za-z]{36}")
+
+
 def token_like(match: Match) -> Verdict | None:
     """A machine-made token by its characters alone: of letters and digits in turn, no words, no path, no identifier."""
     value = match.value.rstrip(b"=")
     if not 16 <= len(value) <= 4096 or is_placeholder(value) or _CODE.search(value):
+        return None
+    if _CHECKED.fullmatch(value) and crc32_base62(value[4:34]).encode() != value[34:]:
         return None
     if re.fullmatch(rb"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
         return Verdict() if is_random(value) else None

@@ -91,6 +91,11 @@ def _crc32(argument: str, stream: _Stream, made: list[str]) -> str:
     return crc32_base62("".join(made).rpartition("_")[2].encode())
 
 
+def _crc32_behind(argument: str, stream: _Stream, made: list[str]) -> str:
+    """CRC-32, in base62, of what follows the first four characters."""
+    return crc32_base62("".join(made)[4:].encode())
+
+
 def _crc32_hex(argument: str, stream: _Stream, made: list[str]) -> str:
     """CRC-32, in hex, of all the text before it but a final underscore."""
     return crc32_hex("".join(made).rstrip("_").encode())
@@ -208,6 +213,7 @@ _FUNCTIONS: Mapping[str, Callable[[str, _Stream, list[str]], str]] = {
     "cask": _cask,
     "cisco7": _cisco7,
     "crc32": _crc32,
+    "crc32behind": _crc32_behind,
     "crc32hex": _crc32_hex,
     "edsk": _edsk,
     "elastic": _elastic,

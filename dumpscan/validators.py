@@ -48,6 +48,12 @@ def crc_base62(match: Match) -> Verdict | None:
     return proof(len(body) > 6 and crc32_base62(body[:-6]).encode() == body[-6:], "CRC-32 in the token holds")
 
 
+def prefixed_crc(match: Match) -> Verdict | None:
+    """Vercel: behind a prefix of four, the last six characters are the CRC-32 of the rest, in base62."""
+    body = match.value[4:]
+    return proof(len(body) > 6 and crc32_base62(body[:-6]).encode() == body[-6:], "CRC-32 in the token holds")
+
+
 def grafana_crc(match: Match) -> Verdict | None:
     """Grafana service account tokens: ``glsa_`` secret ``_`` CRC-32 of what stands before, in hex."""
     head, _, tail = match.value.rpartition(b"_")
@@ -351,6 +357,7 @@ VALIDATORS: Mapping[str, Validator] = {
     "nkey": nkey,
     "ntlm-hash": ntlm_hash,
     "plausible-password": plausible_password,
+    "prefixed-crc32": prefixed_crc,
     "random": random_token,
     "sasl-plain": sasl_plain,
     "saml": saml,

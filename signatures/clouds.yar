@@ -390,15 +390,16 @@ rule azure_entra_secret {
     kind = "entra-client-secret"
     severity = "high"
     confidence = "validated"
-    anchor = "8Q~a|8Q~b|8Q~c|8Q~d|8Q~e|8Q~f|8Q~g|8Q~h|8Q~i|8Q~j|8Q~k|8Q~l|8Q~m|8Q~n|8Q~o|8Q~p|8Q~q|8Q~r|8Q~s|8Q~t|8Q~u|8Q~v|8Q~w|8Q~x|8Q~y|8Q~z|8Q~A|8Q~B|8Q~C|8Q~D|8Q~E|8Q~F|8Q~G|8Q~H|8Q~I|8Q~J|8Q~K|8Q~L|8Q~M|8Q~N|8Q~O|8Q~P|8Q~Q|8Q~R|8Q~S|8Q~T|8Q~U|8Q~V|8Q~W|8Q~X|8Q~Y|8Q~Z|8Q~0|8Q~1|8Q~2|8Q~3|8Q~4|8Q~5|8Q~6|8Q~7|8Q~8|8Q~9|8Q~.|8Q~-|8Q~_|8Q~~"
+    anchor = "7Q~-|7Q~.|7Q~0|7Q~1|7Q~2|7Q~3|7Q~4|7Q~5|7Q~6|7Q~7|7Q~8|7Q~9|7Q~A|7Q~B|7Q~C|7Q~D|7Q~E|7Q~F|7Q~G|7Q~H|7Q~I|7Q~J|7Q~K|7Q~L|7Q~M|7Q~N|7Q~O|7Q~P|7Q~Q|7Q~R|7Q~S|7Q~T|7Q~U|7Q~V|7Q~W|7Q~X|7Q~Y|7Q~Z|7Q~_|7Q~a|7Q~b|7Q~c|7Q~d|7Q~e|7Q~f|7Q~g|7Q~h|7Q~i|7Q~j|7Q~k|7Q~l|7Q~m|7Q~n|7Q~o|7Q~p|7Q~q|7Q~r|7Q~s|7Q~t|7Q~u|7Q~v|7Q~w|7Q~x|7Q~y|7Q~z|7Q~~|8Q~-|8Q~.|8Q~0|8Q~1|8Q~2|8Q~3|8Q~4|8Q~5|8Q~6|8Q~7|8Q~8|8Q~9|8Q~A|8Q~B|8Q~C|8Q~D|8Q~E|8Q~F|8Q~G|8Q~H|8Q~I|8Q~J|8Q~K|8Q~L|8Q~M|8Q~N|8Q~O|8Q~P|8Q~Q|8Q~R|8Q~S|8Q~T|8Q~U|8Q~V|8Q~W|8Q~X|8Q~Y|8Q~Z|8Q~_|8Q~a|8Q~b|8Q~c|8Q~d|8Q~e|8Q~f|8Q~g|8Q~h|8Q~i|8Q~j|8Q~k|8Q~l|8Q~m|8Q~n|8Q~o|8Q~p|8Q~q|8Q~r|8Q~s|8Q~t|8Q~u|8Q~v|8Q~w|8Q~x|8Q~y|8Q~z|8Q~~"
     longest = 40
     validator = "entra-secret"
     boundary = "token"
     reference = "https://github.com/microsoft/security-utilities"
     example = "<base62:3>8Q~<base62:34>"
+    example2 = "<base62:3>7Q~<base62:31>"
     counterexample = "xxx8Q~xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
-    $a = /[0-9A-Za-z_~.-]{3}8Q~[0-9A-Za-z_~.-]{34}/
+    $a = /[0-9A-Za-z_~.-]{3}(8Q~[0-9A-Za-z_~.-]{34}|7Q~[0-9A-Za-z_~.-]{31})/
   condition:
     $a
 }
@@ -849,9 +850,10 @@ rule vercel_token {
     confidence = "validated"
     anchor = "vcp_|vci_|vca_|vcr_|vck_"
     longest = 60
-    validator = "random"
+    validator = "prefixed-crc32"
+    boundary = "token"
     reference = "https://vercel.com/docs/rest-api#authentication"
-    example = "vcp_<base62:56>"
+    example = "vcp_<base64url:50><crc32behind>"
     counterexample = "vcp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
     $a = /vc[piark]_[0-9A-Za-z_-]{50}[0-9A-Za-z]{6}/
