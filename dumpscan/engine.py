@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
+import numpy as np
+
 from dumpscan.keys import public_identity
 from dumpscan.literals import literal_search
-from dumpscan.matchers.base import Hit, Matcher, View
+from dumpscan.matchers.base import MOST_HITS, Hit, Matcher, View
 from dumpscan.matchers.registry import build_matchers
-from dumpscan.model import Candidate, Clue, Evidence, PublicKey, Span
+from dumpscan.model import Candidate, Clue, ClueTable, Evidence, PublicKey, Span
 from dumpscan.source import Source
 from dumpscan.windows import Reader, Window
 
@@ -52,7 +54,7 @@ class WindowEvidence:
     zero: int
     candidates: tuple[Candidate, ...] = ()
     publics: tuple[PublicKey, ...] = ()
-    clues: tuple[Clue, ...] = ()
+    clues: tuple[Clue | ClueTable, ...] = ()
     limits: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -75,11 +77,16 @@ class Scanner:
         hits = self._hits(view, limits)
         timer["literals"] += int((time.perf_counter() - started) * 1e9)
         for m, matcher in enumerate(self._matchers):
-            if matcher.anchors and m not in hits:
+            mine = hits.get(m, [])
+            if matcher.anchors and not mine:
                 continue
+            most = getattr(matcher, "most_hits", MOST_HITS)
+            if len(mine) > most:
+                limits.append(f"more beginnings of {matcher.name} than the limit of one window")
+                del mine[most:]
             started = time.perf_counter()
             try:
-                yield from matcher.match(view, hits.get(m, ()))
+                yield from matcher.match(view, mine)
             except Exception as error:  # text of the error may quote the dump: only its type is told
                 limits.append(f"matcher {matcher.name} failed ({type(error).__name__})")
             timer[matcher.name] += int((time.perf_counter() - started) * 1e9)
@@ -126,44 +133,90 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     started = time.perf_counter()
     data, live, zero = read_window(job, window)
     timer["read"] = int((time.perf_counter() - started) * 1e9)
-    owned = sum(len(span) for span in window.offsets(window.owned))
+    owned = 0 if window.seams else sum(len(span) for span in window.offsets(window.owned))
+    zero = 0 if window.seams else zero
     if not live:
         return WindowEvidence(owned, zero)
     view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase)
     scanner = _scanner(job.signature_paths, job.engine, job.now)
-    found = list(_placed(window, scanner.evidence(view, timer, limits)))
-    limits.extend(clue.note.decode("utf-8", "replace") for clue in found if _is_limit(clue))  # type: ignore[union-attr]
+    found = _Sorted()
+    for item in scanner.evidence(view, timer, limits):
+        found.take(window, item)
+    limits.extend(found.limits)
     return WindowEvidence(
         owned,
         zero,
-        tuple(e for e in found if isinstance(e, Candidate)),
-        tuple({public_identity(e): e for e in found if isinstance(e, PublicKey)}.values()),
-        tuple(e for e in found if isinstance(e, Clue) and not _is_limit(e)),
+        tuple(found.candidates),
+        tuple(found.publics.values()),
+        tuple(found.clues),
         tuple(limits),
         {name: spent / 1e9 for name, spent in timer.items()},
     )
 
 
-def _is_limit(evidence: Evidence) -> bool:
-    return isinstance(evidence, Clue) and evidence.kind == "limit"
+@dataclass(slots=True)
+class _Sorted:
+    """The evidence of a window that begins in its owned span, moved from positions to file offsets."""
 
+    candidates: list[Candidate] = field(default_factory=list)
+    publics: dict[bytes, PublicKey] = field(default_factory=dict)
+    clues: list[Clue | ClueTable] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
 
-def _placed(window: Window, evidence: Iterable[Evidence]) -> Iterator[Evidence]:
-    """The evidence that begins in the owned span, moved from positions to file offsets."""
-    for item in evidence:
-        start = min(span.start for span in item.spans) if isinstance(item, Candidate) else item.start
-        if not window.owned.start <= start < window.owned.end and not _is_limit(item):
-            continue
-        if isinstance(item, Candidate):
-            yield replace(item, spans=tuple(part for span in item.spans for part in window.offsets(span)))
-        elif isinstance(item, PublicKey):
-            places = window.offsets(Span(start, start + 1))
-            yield replace(item, start=places[0].start if places else -1)
+    def take(self, window: Window, item: Evidence) -> None:
+        """Add one piece of evidence."""
+        if isinstance(item, Clue):
+            if item.kind == "limit":
+                self.limits.append(item.note.decode("utf-8", "replace"))
+            elif _concerns(window, item.start, item.end):
+                self._take_clue(window, item)
+        elif isinstance(item, Candidate):
+            if _concerns(window, min(span.start for span in item.spans), max(span.end for span in item.spans)):
+                spans = tuple(part for span in item.spans for part in window.offsets(span))
+                self.candidates.append(replace(item, spans=spans))
+        elif isinstance(item, ClueTable):
+            self._take_table(window, item)
+        elif _concerns(window, item.start, item.start + _PUBLIC):
+            places = window.offsets(Span(item.start, item.start + 1))
+            self.publics[public_identity(item)] = replace(item, start=places[0].start if places else -1)
+
+    def _take_clue(self, window: Window, clue: Clue) -> None:
+        if len(window.pieces) == 1:  # the common case, and there can be many thousands
+            shift = window.pieces[0].offset - window.pieces[0].position
+            start, end = clue.start + shift, max(clue.end, clue.start + 1) + shift
         else:
-            places = window.offsets(Span(item.start, max(item.end, item.start + 1)))
-            if places or _is_limit(item):
-                place = places[0] if places else Span(0, 0)
-                yield replace(item, start=place.start, end=place.end)
+            places = window.offsets(Span(clue.start, max(clue.end, clue.start + 1)))
+            if not places:
+                return
+            start, end = places[0].start, places[0].end
+        self.clues.append(Clue(clue.kind, clue.value, start, end, clue.encoding, clue.note))
+
+    def _take_table(self, window: Window, table: ClueTable) -> None:
+        starts = table.starts
+        if window.seams:
+            rows = [i for i, start in enumerate(starts.tolist()) if _concerns(window, start, start + table.width)]
+            table = table.rows(np.array(rows, np.intp), starts[rows])
+            starts = table.starts
+        kept = np.flatnonzero((starts >= window.owned.start) & (starts < window.owned.end))
+        if len(window.pieces) == 1:
+            moved = starts[kept] + (window.pieces[0].offset - window.pieces[0].position)
+            self.clues.append(table.rows(kept, moved))
+            return
+        for clue in table.rows(kept, starts[kept]).clues():
+            self._take_clue(window, clue)
+
+
+_BEFORE = 512
+"""Bytes before evidence in which what leads to it stands: the name of a value, the header of a number."""
+
+_PUBLIC = 1024
+
+
+def _concerns(window: Window, start: int, end: int) -> bool:
+    """Whether the evidence at these positions is this window's to tell."""
+    if not window.owned.start <= start < window.owned.end:
+        return False
+    return not window.seams or window.crosses(max(start - _BEFORE, 0), end)
 
 
 _Result = TypeVar("_Result")

@@ -135,6 +135,7 @@ class Locator:
         self._regions = layout.regions
         self._starts = [region.offset for region in layout.regions]
         self._images = Images(source, layout)
+        self._spaces = layout.spaces
 
     def occurrence(self, place: Place) -> Occurrence:
         """``place`` with address, region, module and thread, as far as they are known."""
@@ -145,12 +146,15 @@ class Locator:
             return found
         region = self._regions[at]
         address = None if region.address is None else region.address + span.start - region.offset
+        virtual = next((v for s in self._spaces if (v := s.address_of(span.start)) is not None), None)
+        mapped = virtual if self._spaces else address
         return replace(
             found,
             address=address,
             region=region.name or region.kind,
-            module=None if address is None else self._images.describe(address),
+            module=None if mapped is None else self._images.describe(mapped),
             thread=region.thread,
+            virtual=virtual,
         )
 
 

@@ -22,7 +22,7 @@ try:
 except ImportError:  # no wheel for this platform: slower, same findings
     hyperscan = None  # type: ignore[assignment]
 
-HIT_CAP = 400_000
+HIT_CAP = 100_000
 """Hits taken from one buffer. More means a buffer that is made of anchors; the rest is given up, and said."""
 
 _YARA_SET = 8_000

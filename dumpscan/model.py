@@ -6,9 +6,14 @@ ones, where the format has no others); sizes are bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dumpscan.mappings import AddressSpace
 
 
 class Confidence(IntEnum):
@@ -107,7 +112,8 @@ class Layout:
 
     ``regions`` are ordered by offset, do not overlap, and together cover the file from 0 to its end: bytes that
     no structure claims are regions too. ``unread`` says what the format promises but the file does not hold, or
-    what could not be parsed.
+    what could not be parsed. A dump of physical memory has physical addresses in its regions, and in ``spaces`` the
+    virtual ones, that of pointers first.
     """
 
     format: str
@@ -118,6 +124,7 @@ class Layout:
     modules: tuple[Module, ...] = ()
     threads: tuple[Thread, ...] = ()
     unread: tuple[Unread, ...] = ()
+    spaces: tuple[AddressSpace, ...] = ()
 
 
 # ---------------------------------------------------------------- evidence: what matchers return
@@ -196,7 +203,52 @@ class Clue:
     note: bytes = field(default=b"", repr=False)
 
 
-Evidence = Candidate | PublicKey | Clue
+@dataclass(frozen=True, slots=True)
+class ClueTable:
+    """Many clues of one kind and width, ``len(starts)`` of them: matchers and workers handle them together.
+
+    ``values`` holds their values one after the other, ``notes`` their notes, all of one length. ``width`` is what one
+    takes in the dump, ``starts`` (int64) where they lie.
+    """
+
+    kind: str
+    values: bytes = field(repr=False)
+    starts: NDArray[np.int64] = field(repr=False)
+    width: int
+    encoding: str
+    notes: bytes = field(default=b"", repr=False)
+
+    def clues(self) -> Iterator[Clue]:
+        """The clues, one by one."""
+        count = len(self.starts)
+        size, more = len(self.values) // max(count, 1), len(self.notes) // max(count, 1)
+        for index, start in enumerate(self.starts.tolist()):
+            value = self.values[index * size : (index + 1) * size]
+            note = self.notes[index * more : (index + 1) * more]
+            yield Clue(self.kind, value, start, start + self.width, self.encoding, note)
+
+    def rows(self, kept: NDArray[np.intp], starts: NDArray[np.int64]) -> ClueTable:
+        """The clues with the indices ``kept``, at new ``starts``."""
+
+        def some(data: bytes) -> bytes:
+            size = len(data) // max(len(self.starts), 1)
+            return np.frombuffer(data, np.uint8).reshape(-1, size)[kept].tobytes() if size else b""
+
+        if len(kept) == len(self.starts):
+            return replace(self, starts=starts)
+        return replace(self, values=some(self.values), starts=starts, notes=some(self.notes))
+
+
+Evidence = Candidate | PublicKey | Clue | ClueTable
+
+
+def all_clues(evidence: Iterable[Evidence]) -> Iterator[Clue]:
+    """The clues in ``evidence``, those of tables one by one."""
+    for item in evidence:
+        if isinstance(item, Clue):
+            yield item
+        elif isinstance(item, ClueTable):
+            yield from item.clues()
 
 
 # ---------------------------------------------------------------- the result
@@ -204,7 +256,10 @@ Evidence = Candidate | PublicKey | Clue
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One place of one encoding of one component of a secret, in the dump file."""
+    """One place of one encoding of one component of a secret, in the dump file.
+
+    ``virtual`` is set where ``address`` is a physical address, and a page table of the dump maps it.
+    """
 
     offset: int
     length: int
@@ -214,6 +269,7 @@ class Occurrence:
     region: str | None = None
     module: str | None = None
     thread: int | None = None
+    virtual: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from dumpscan.formats.registry import read_layout
 from dumpscan.keys import public_identity
 from dumpscan.model import (
     Clue,
+    ClueTable,
     Confidence,
     Coverage,
     DumpReport,
@@ -33,18 +35,24 @@ from dumpscan.model import (
     PublicKey,
     Severity,
     Unread,
+    all_clues,
 )
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.prove.registry import conclude, prove
+from dumpscan.seams import REACH, left_out, seam_stretches
 from dumpscan.source import Source
 from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
-from dumpscan.windows import MARGIN, WINDOW, Window, plan
+from dumpscan.windows import MARGIN, WINDOW, Window, cut, plan
 from dumpscan.wrappers import open_source
 
-CLUE_CAP = 2_000_000
+CLUE_CAP = 1_000_000
 PLACE_CAP = 2_000_000
 """Clues and places kept for one dump; more than that is a limit of the report."""
 
+SEAM_RATIO = 2
+"""Bytes across page borders that are looked at once more, as a multiple of those of the dump."""
+
+_SEAM_WINDOW = 1 << 20
 _CHUNK = 8 << 20
 
 Progress = Callable[[str, int, int], None]
@@ -104,21 +112,41 @@ def scan_source(
     """Scan plain bytes; ``path`` is only what the report calls them."""
     layout = read_layout(source)
     job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine, options.now)
-    windows = list(plan(layout.regions, options.window, options.margin))
-    with ThreadPoolExecutor(1) as side:
+    windows = _Windows(source, layout, options)
+    with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(_sha256, source)
+            digest = side.submit(_sha256, source, stopped)
             state = _first_pass(executor, job, windows, options, progress)
+        if windows.left_out:
+            state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
         _prove(state, source, layout, options)
         _sweep(state, job, windows, options, layout, progress)
         return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result())
+
+
+class _Windows:
+    """The windows of a scan: those that own the file, then those across the seams of virtual memory."""
+
+    def __init__(self, source: Source, layout: Layout, options: Options) -> None:
+        self._owning = list(plan(layout.regions, options.window, options.margin))
+        self._spaces, self._budget = layout.spaces, SEAM_RATIO * source.size
+        self.left_out = left_out(self._spaces, self._budget)
+
+    def __len__(self) -> int:
+        return len(self._owning) + (sum(map(len, self._spaces)) >> 10)
+
+    def __iter__(self) -> Iterator[Window]:
+        yield from self._owning
+        for window in cut(seam_stretches(self._spaces, self._budget), _SEAM_WINDOW, REACH):
+            yield replace(window, seams=True)
 
 
 @dataclass(slots=True)
 class _State:
     secrets: Secrets = field(default_factory=Secrets)
     publics: dict[bytes, PublicKey] = field(default_factory=dict)
-    clues: list[Clue] = field(default_factory=list, repr=False)
+    tables: list[Clue | ClueTable] = field(default_factory=list, repr=False)
+    clues: int = 0
     limits: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     owned: int = 0
@@ -138,14 +166,15 @@ class _State:
             known = self.publics.get(public_identity(public))
             if known is None or len(public.label) > len(known.label):
                 self.publics[public_identity(public)] = public
-        if len(self.clues) + len(evidence.clues) > CLUE_CAP:
+        self.clues += sum(len(item.starts) if isinstance(item, ClueTable) else 1 for item in evidence.clues)
+        if self.clues > CLUE_CAP:
             self.limits["more key candidates than can be kept"] += 1
         else:
-            self.clues.extend(evidence.clues)
+            self.tables.extend(evidence.clues)
 
 
 @contextmanager
-def _pool(options: Options, windows: Sequence[Window], prepare: Callable[[], None]) -> Iterator[Executor | None]:
+def _pool(options: Options, windows: Sized, prepare: Callable[[], None]) -> Iterator[Executor | None]:
     """A process pool whose workers are prepared, or None where one process does: few windows, or ``jobs`` 1.
 
     ``prepare`` is picklable and compiles what the work needs. Where processes are forked they share what was
@@ -159,14 +188,24 @@ def _pool(options: Options, windows: Sequence[Window], prepare: Callable[[], Non
         yield None
         return
     context = multiprocessing.get_context("fork" if forked else "spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,)) as executor:
-        try:
-            yield executor
-        except BrokenProcessPool:
+    others = multiprocessing.active_children()
+    executor = ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,))
+    try:
+        executor.submit(_nothing).result()  # the processes are forked now, before there are other threads
+        yield executor
+    except BaseException as error:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.kill()  # it has nothing to lose, and may hold a lock that the wait for it needs
+        if isinstance(error, BrokenProcessPool):
             raise IncompleteError("a worker process died (killed, or out of memory)") from None
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+        raise
+    executor.shutdown()
+
+
+def _nothing() -> None:
+    """The first task of a pool."""
 
 
 def _start_worker(prepare: Callable[[], None] | None) -> None:
@@ -177,16 +216,27 @@ def _start_worker(prepare: Callable[[], None] | None) -> None:
         prepare()
 
 
-def _sha256(source: Source) -> str:
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """An event that is set when the context is left by an error: who waits for a thread need not wait long."""
+    event = threading.Event()
+    try:
+        yield event
+    except BaseException:
+        event.set()
+        raise
+
+
+def _sha256(source: Source, stopped: threading.Event) -> str:
     digest = hashlib.sha256()
     for offset in range(0, source.size, _CHUNK):
+        if stopped.is_set():
+            break
         digest.update(source.read(offset, min(_CHUNK, source.size - offset)))
     return digest.hexdigest()
 
 
-def _first_pass(
-    executor: Executor | None, job: Job, windows: Sequence[Window], options: Options, progress: Progress
-) -> _State:
+def _first_pass(executor: Executor | None, job: Job, windows: _Windows, options: Options, progress: Progress) -> _State:
     state = _State()
     total = job.source.size
     for evidence in run(executor, options.workers, scan_window, job, windows):
@@ -198,16 +248,17 @@ def _first_pass(
 def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
     memory = AddressMap(layout)
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
-    proven, limits = prove(state.clues, tuple(publics.values()), partial(memory.read, source))
+    found = all_clues(state.tables)
+    # what stands at a seam may have been met in several address spaces
+    clues = tuple(dict.fromkeys(found) if layout.spaces else found)
+    proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source))
     state.limits.update(limits)
     for candidate in proven:
         state.secrets.add(candidate)
-    state.secrets.replace(conclude(state.secrets.candidates(), state.clues, publics))
+    state.secrets.replace(conclude(state.secrets.candidates(), clues, publics))
 
 
-def _sweep(
-    state: _State, job: Job, windows: Sequence[Window], options: Options, layout: Layout, progress: Progress
-) -> None:
+def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout: Layout, progress: Progress) -> None:
     """Give every secret the places that a search of the whole dump finds."""
     secrets = state.secrets.settled()
     needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
@@ -224,7 +275,7 @@ def _sweep(
 
 
 def _swept(
-    needles: Needles, job: Job, windows: Sequence[Window], options: Options, progress: Progress
+    needles: Needles, job: Job, windows: _Windows, options: Options, progress: Progress
 ) -> Iterator[tuple[list[Found], bool]]:
     if not needles.items:
         return
@@ -232,14 +283,14 @@ def _swept(
         work = partial(_sweep_window, needles.token)
         for window, result in zip(windows, run(executor, options.workers, work, job, windows), strict=True):
             yield result
-            progress("sweep", len(window.owned), job.source.size)
+            progress("sweep", 0 if window.seams else len(window.owned), job.source.size)
 
 
 def sweep_source(source: Source, layout: Layout, secrets: Sequence[Secret], options: Options) -> list[Secret]:
     """Look in ``source`` for secrets known from elsewhere; returns them with the places there, if any."""
     fresh = [Secret(secret.best) for secret in secrets]
     job = Job(source, byte_order=layout.byte_order, engine=options.engine)
-    windows = list(plan(layout.regions, options.window, options.margin))
+    windows = _Windows(source, layout, options)
     needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
     for found, _ in _swept(needles, job, windows, options, silent):
         _note(found, needles, fresh)

@@ -232,4 +232,5 @@ def sweep_window(needles: Needles | str, job: Job, window: Window) -> tuple[list
     places, capped = _sweeper(known, job.engine).places(data, live)
     owned = window.owned
     mine = [place for place in places if owned.start <= place.span.start < owned.end]
-    return [Found(place.needle, tuple(window.offsets(place.span)), place.whole) for place in mine], capped
+    found = [Found(place.needle, tuple(window.offsets(place.span)), place.whole) for place in mine]
+    return [place for place in found if len(place.spans) > 1 or not window.seams], capped

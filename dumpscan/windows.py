@@ -43,19 +43,25 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Bytes to look at together. ``pieces`` are ordered and may leave gaps, which read as zeros."""
+    """Bytes to look at together. ``pieces`` are ordered and may leave gaps, which read as zeros.
+
+    In a window with ``seams`` all bytes are owned by other windows too: only what crosses from one piece of the file
+    into another is of interest.
+    """
 
     pieces: tuple[Piece, ...]
     size: int
     owned: Span
     address: int | None = None
     phase: int = 0
+    seams: bool = False
 
     def offsets(self, span: Span) -> list[Span]:
         """Where ``span`` (positions) lies in the file: one span, or several where it crosses a seam."""
-        starts = [piece.position for piece in self.pieces]
+        pieces = self.pieces
         found: list[Span] = []
-        for piece in self.pieces[max(bisect_right(starts, span.start) - 1, 0) :]:
+        for index in range(max(bisect_right(pieces, span.start, key=_position) - 1, 0), len(pieces)):
+            piece = pieces[index]
             if piece.position >= span.end:
                 break
             first = max(span.start, piece.position)
@@ -68,28 +74,41 @@ class Window:
                     found.append(Span(first + shift, last + shift))
         return found
 
+    def crosses(self, start: int, end: int) -> bool:
+        """Whether the bytes from ``start`` to ``end`` (positions) lie in several pieces."""
+        return self._index(start) != self._index(max(end - 1, start))
+
+    def _index(self, position: int) -> int:
+        return bisect_right(self.pieces, position, key=lambda piece: piece.position) - 1
+
+
+def _position(piece: Piece) -> int:
+    return piece.position
+
 
 @dataclass(slots=True)
-class _Stretch:
+class Stretch:
+    """Bytes that belong together, in this order."""
+
     pieces: list[Piece]
     size: int
     address: int | None
 
 
-def _stretches(regions: Iterable[Region]) -> Iterator[_Stretch]:
+def _stretches(regions: Iterable[Region]) -> Iterator[Stretch]:
     """Regions joined where their addresses (or, without addresses, their offsets) follow each other."""
     sized = [region for region in regions if region.size]
     mapped = sorted((r for r in sized if r.address is not None), key=lambda r: (r.address, r.offset))
     others = [region for region in sized if region.address is None]
     for group, place in ((mapped, _address), (others, _offset)):
-        current: _Stretch | None = None
+        current: Stretch | None = None
         follows = -1
         for region in group:
             start = place(region)
             if current is None or start != follows:
                 if current:
                     yield current
-                current = _Stretch([], 0, region.address)
+                current = Stretch([], 0, region.address)
             current.pieces.append(Piece(current.size, region.offset, region.size))
             current.size += region.size
             follows = start + region.size
@@ -107,9 +126,14 @@ def _offset(region: Region) -> int:
 
 def plan(regions: Sequence[Region], window: int = WINDOW, margin: int = MARGIN) -> Iterator[Window]:
     """Windows that own each byte of ``regions`` exactly once."""
-    gathered: list[_Stretch] = []
+    return cut(_stretches(regions), window, margin)
+
+
+def cut(stretches: Iterable[Stretch], window: int = WINDOW, margin: int = MARGIN) -> Iterator[Window]:
+    """Windows that own each byte of ``stretches`` once; small stretches share a window."""
+    gathered: list[Stretch] = []
     total = 0
-    for stretch in _stretches(regions):
+    for stretch in stretches:
         if stretch.size > min(margin, window):
             yield from _cut(stretch, window, margin)
             continue
@@ -122,7 +146,7 @@ def plan(regions: Sequence[Region], window: int = WINDOW, margin: int = MARGIN) 
         yield _gather(gathered)
 
 
-def _cut(stretch: _Stretch, window: int, margin: int) -> Iterator[Window]:
+def _cut(stretch: Stretch, window: int, margin: int) -> Iterator[Window]:
     starts = [piece.position for piece in stretch.pieces]
     base = stretch.address if stretch.address is not None else stretch.pieces[0].offset
     for start in range(0, stretch.size, window):
@@ -138,7 +162,7 @@ def _cut(stretch: _Stretch, window: int, margin: int) -> Iterator[Window]:
         yield Window(tuple(pieces), high - low, Span(start - low, end - low), address, (base + low) % 64)
 
 
-def _gather(stretches: Sequence[_Stretch]) -> Window:
+def _gather(stretches: Sequence[Stretch]) -> Window:
     """One window of several small stretches, each at a position that keeps its alignment modulo 64."""
     pieces: list[Piece] = []
     position = 0

@@ -13,11 +13,21 @@ import dumpscan
 PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
-    ("model", "errors", "protect", "cache"),
+    ("model", "errors", "protect", "cache", "mappings"),
     ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
     ("bip39", "verdicts"),
     ("plausibility",),
-    ("decoders", "windows", "encodings", "public_keys", "ssh_wire", "validators", "signature_examples", "test_keys"),
+    (
+        "decoders",
+        "windows",
+        "seams",
+        "encodings",
+        "public_keys",
+        "ssh_wire",
+        "validators",
+        "signature_examples",
+        "test_keys",
+    ),
     ("wrappers",),
     ("formats",),
     ("matchers.base", "signatures_loader", "foreign_rules", "rule_source"),

@@ -12,9 +12,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dumpscan.errors import FormatError
 from dumpscan.formats.cover import cover
 from dumpscan.formats.elf_notes import Machine, Notes, NoteSegment, read_notes
+from dumpscan.formats.physical import PhysicalMemory
+from dumpscan.formats.vmcore import MAX_ROOTS, MAX_VMCOREINFO, linux_spaces
+from dumpscan.mappings import AddressSpace, address_space
 from dumpscan.model import Layout, Module, Region, Unread
 from dumpscan.source import Source
 
@@ -24,6 +29,7 @@ MAX_SEGMENTS = 1 << 20
 _ET_CORE, _PT_LOAD, _PT_NOTE, _PN_XNUM = 4, 1, 4, 0xFFFF
 _AT_PHDR, _AT_ENTRY, _AT_SYSINFO_EHDR = 3, 9, 33
 _MAX_UNREAD = 64
+_NO_PHYSICAL = (0, (1 << 32) - 1, (1 << 64) - 1)  # Linux writes -1 where it does not know
 _HOLE = 4 << 20  # between the segments of one library, where pages are large
 _BREAK_GAP = 1 << 30  # arch_randomize_brk() moves the heap up by no more (arm64; x86 takes 32 MiB)
 
@@ -106,7 +112,8 @@ class ElfCore:
         unread += _missing(source.size, loads, "segment")
         unread += notes.unread
         files = sorted(notes.files, key=lambda module: (module.start, module.end))
-        memory = list(_memory(loads, _Names(files, notes, loads)))
+        physical = notes.kernel and any(s.physical not in _NO_PHYSICAL for s in loads)
+        memory = list(_memory(loads, _Names(files, notes, loads), physical))
         table = header.entry_size * header.count
         claims = [
             *memory,
@@ -116,15 +123,18 @@ class ElfCore:
             *(Region(s.offset, s.size, kind="notes") for s in segments if s.type == _PT_NOTE),
         ]
         machine = header.machine
+        regions = cover(claims, source.size)
+        spaces = _spaces(source, regions, loads, notes, _architecture(machine), unread) if physical else ()
         return Layout(
             self.name,
-            cover(claims, source.size),
+            regions,
             architecture=_architecture(machine),
             byte_order="little" if machine.order == "<" else "big",
             pointer_size=machine.word,
             modules=_modules(files),
             threads=tuple(notes.threads),
             unread=_limited(unread),
+            spaces=spaces,
         )
 
     def _header(self, source: Source) -> _Header:
@@ -227,18 +237,35 @@ def _limited(unread: list[Unread]) -> tuple[Unread, ...]:
 # ---------------------------------------------------------------- memory, and what it is called
 
 
-def _memory(loads: Sequence[Segment], names: _Names) -> Iterator[Region]:
+def _memory(loads: Sequence[Segment], names: _Names, physical: bool) -> Iterator[Region]:
     for segment in loads:
         if segment.size:
-            address = _address(segment)
+            address = segment.physical if physical else segment.virtual or segment.physical
             name, thread = names.of(address, segment)
             perms = _perms(segment)
             yield Region(segment.offset, segment.size, address, "memory", name, perms, thread)
 
 
-def _address(segment: Segment) -> int:
-    """Where a segment lies; QEMU leaves p_vaddr 0 and gives the physical address."""
-    return segment.virtual or segment.physical
+def _spaces(
+    source: Source,
+    regions: Sequence[Region],
+    loads: Sequence[Segment],
+    notes: Notes,
+    architecture: str,
+    unread: list[Unread],
+) -> tuple[AddressSpace, ...]:
+    """The virtual memory of a machine: from its page tables, else the addresses that the segments give."""
+    memory = PhysicalMemory(source, regions)
+    note = notes.vmcoreinfo
+    info = source.read(note.offset, min(note.size, MAX_VMCOREINFO)) if note else b""
+    states = [source.read(state.offset, min(state.size, 512)) for state in notes.processors[:MAX_ROOTS]]
+    spaces = linux_spaces(memory, architecture, info, states, unread)
+    direct = [s for s in loads if s.virtual and s.offset < source.size and s.virtual != s.physical]
+    if spaces or not direct:
+        return spaces
+    rows = [(s.virtual, s.offset, min(s.size, source.size - s.offset)) for s in direct if s.size]
+    columns = np.array(rows, np.uint64).reshape(-1, 3)
+    return (address_space([(columns[:, 0], columns[:, 1], columns[:, 2])], "kernel"),) if rows else ()
 
 
 def _perms(segment: Segment) -> str:

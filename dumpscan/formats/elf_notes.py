@@ -108,7 +108,8 @@ class Notes:
     """What the notes of a core say.
 
     ``files`` are the mapped ranges of NT_FILE as they stand, ``stack_hints`` addresses that the auxiliary vector
-    places on the initial stack. ``kernel`` is set in dumps of a machine rather than of a process.
+    places on the initial stack. ``kernel`` is set in dumps of a machine rather than of a process; ``vmcoreinfo`` and
+    ``processors`` are notes of such a dump.
     """
 
     regions: list[Region] = field(default_factory=list)
@@ -118,6 +119,8 @@ class Notes:
     stack_hints: list[int] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     kernel: bool = False
+    vmcoreinfo: Note | None = None
+    processors: list[Note] = field(default_factory=list)
 
 
 def read_notes(source: Source, machine: Machine, segments: Iterable[NoteSegment]) -> Notes:
@@ -196,11 +199,15 @@ class _Interpreter:
             self._freebsd(note)
         elif owner in ("NetBSD-CORE", "OpenBSD"):
             self._lwp_note(note, lwp)
-        elif owner == "QEMU" or (owner == "GDB" and note.type != _GDB_TDESC):
-            self._notes.kernel |= owner == "QEMU"
+        elif owner in ("QEMU", "VBCPU") or (owner == "GDB" and note.type != _GDB_TDESC):
+            self._notes.kernel |= owner != "GDB"
+            if owner == "QEMU":
+                self._notes.processors.append(note)
             self._region(note, "registers", self._thread)
         else:
-            self._notes.kernel |= owner == "VMCOREINFO"
+            self._notes.kernel |= owner in ("VMCOREINFO", "VBCORE")
+            if owner == "VMCOREINFO":
+                self._notes.vmcoreinfo = note
             self._region(note, "notes")
 
     # ------------------------------------------------------------ owners

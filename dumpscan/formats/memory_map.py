@@ -16,19 +16,21 @@ class AddressMap:
     """The memory of a layout by address.
 
     Where several regions hold one address (a thread's stack is often in a dump twice), the one that comes first in
-    the file is taken. Building is O(n log n) in the number of regions, a look-up O(log n).
+    the file is taken. In a dump of physical memory with page tables the addresses are virtual ones, those of the first
+    address space that knows them. Building is O(n log n) in the number of regions, a look-up O(log n).
     """
 
     def __init__(self, layout: Layout) -> None:
         self._regions = layout.regions
         self._offsets = [region.offset for region in layout.regions]
-        self._pieces = tuple(_by_address(layout.regions))
+        self._spaces = layout.spaces
+        self._pieces = () if self._spaces else tuple(_by_address(layout.regions))
         self._starts = [piece.offset for piece in self._pieces]
 
     def offset_of(self, address: int) -> int | None:
         """The file offset of the byte at ``address``, or ``None`` if the dump does not hold it."""
-        piece = self._piece(address)
-        return None if piece is None or piece.address is None else piece.address + address - piece.offset
+        place = self._place(address)
+        return None if place is None else place[0]
 
     def read(self, source: Source, address: int, size: int) -> bytes:
         """Up to ``size`` bytes from ``address``, across regions that adjoin in address; shorter where memory ends.
@@ -37,11 +39,10 @@ class AddressMap:
         """
         parts: list[bytes] = []
         while size > 0:
-            piece = self._piece(address)
-            if piece is None or piece.address is None:
+            place = self._place(address)
+            if place is None:
                 break
-            inside = address - piece.offset
-            part = source.read(piece.address + inside, min(size, piece.size - inside))
+            part = source.read(place[0], min(size, place[1]))
             parts.append(part)
             address, size = address + len(part), size - len(part)
             if not part:
@@ -54,10 +55,16 @@ class AddressMap:
         region = self._regions[index] if index >= 0 else None
         return region if region is not None and offset < region.end else None
 
-    def _piece(self, address: int) -> Region | None:
+    def _place(self, address: int) -> tuple[int, int] | None:
+        """File offset of ``address`` and the bytes that follow it there."""
+        for space in self._spaces:
+            if place := space.at(address):
+                return place
         index = bisect_right(self._starts, address) - 1
         piece = self._pieces[index] if index >= 0 else None
-        return piece if piece is not None and address < piece.end else None
+        if piece is None or piece.address is None or address >= piece.end:
+            return None
+        return piece.address + address - piece.offset, piece.end - address
 
 
 def _by_address(regions: tuple[Region, ...]) -> Iterator[Region]:

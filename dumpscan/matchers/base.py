@@ -35,6 +35,11 @@ class Hit:
     start: int
 
 
+MOST_HITS = 20_000
+"""Hits that a matcher is given from one window at most; what is left out is a recorded limit. A matcher whose hits
+cost more than some 5 µs each has an attribute ``most_hits`` with a number of its own."""
+
+
 class Matcher(Protocol):
     """A pure, total function from bytes to evidence.
 

@@ -419,6 +419,7 @@ class Der:
     name = "der"
     anchors: Sequence[bytes] = tuple(bytes.fromhex(rule[0]) for rule in _RULES)
     reach = MAX_KEY
+    most_hits = 4_000
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Candidate]:
         done = 0

@@ -16,11 +16,11 @@ import numpy as np
 
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
-from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value, filled_digits
-from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, edges, pure, rows, various, word_map
-from dumpscan.model import Clue, Evidence, PublicKey
+from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
+from dumpscan.matchers.randomness import Bytes, Positions, WordMap, edges, pure, rows, small, various, word_map
+from dumpscan.model import Clue, ClueTable, Evidence, PublicKey
 
-MAX_CLUES = 4096
+MAX_CLUES = 16_384
 """Clues of one window; more is a recorded limit."""
 
 _PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 18: (48,), 24: (64,)}
@@ -44,80 +44,83 @@ class EcScalars:
         """As :meth:`match`, for a window that is mapped already."""
         yield from _points(mapped)
         left = MAX_CLUES
-        for clue in chain(_lone(mapped), _digits(mapped)):
-            left -= 1
+        found: Iterator[Clue | ClueTable] = chain(_lone(mapped), _digits(mapped))
+        for item in found:
+            left -= len(item.starts) if isinstance(item, ClueTable) else 1
             if left < 0:
                 yield Clue("limit", b"", 0, 0, "", b"more lone random-looking octets than the limit of one window")
                 return
-            yield clue
+            yield item
 
 
-def _lone(mapped: WordMap) -> Iterator[Clue]:
-    """Numbers between plain words; one word of a random number may look plain, but not its first and its last."""
-    random = mapped.random
-    begins, ends = edges(random)
-    begins = begins[begins > 0]
+def _lone(mapped: WordMap) -> Iterator[ClueTable]:
+    """Numbers between plain words."""
+    begins, lengths = _closed(mapped)
     for count in sorted(_PARTS):
-        starts = np.concatenate([_closed(random, begins, count), _closed(random, ends - count, count)])
-        starts = np.sort(starts[pure(mapped.words, starts, count)])
-        starts = starts[np.diff(starts, prepend=-1) > 0]
+        starts = np.sort(begins[lengths == count])
+        starts = starts[pure(mapped.words, starts, count)]
         table = rows(mapped.octets, 8 * starts, 8 * count)
         kept = various(table)
-        for start, row in zip((8 * starts[kept]).tolist(), table[kept], strict=True):
-            yield from _parts(mapped, start, row.tobytes(), count)
+        if kept.any():
+            yield from _parts(mapped, 8 * starts[kept], table[kept], count)
 
 
 def _digits(mapped: WordMap) -> Iterator[Clue]:
     """Scalars as digit arrays; the number of digits is that of a curve."""
-    positions = digit_positions(mapped)
     for encoding, (bits, width) in DIGITS.items():
-        starts, capped = digit_starts(mapped, positions, bits, width, 4)
+        starts, capped = digit_starts(mapped, bits, width, 4)
         if capped:
             yield Clue("limit", b"", 0, 0, "", b"more digit arrays than the limit of one window")
         for size in (256, 384, 512, 521):
             count = -(-size // bits)
-            for start in filled_digits(mapped, starts, size, bits, width):
+            for start in digit_numbers(mapped, starts, size - 20, size, bits, width):
                 value = digits_value(mapped.octets, start, count, bits, width)
-                if size - 20 <= value.bit_length() <= size:
-                    position = mapped.base + start
-                    octets = value.to_bytes((size + 7) // 8, "big")
-                    if various(np.frombuffer(octets, np.uint8).reshape(1, -1))[0]:
-                        yield Clue("digits-alone", octets, position, position + count * width, encoding)
+                position = mapped.base + start
+                octets = value.to_bytes((size + 7) // 8, "big")
+                if various(np.frombuffer(octets, np.uint8).reshape(1, -1))[0]:
+                    yield Clue("digits-alone", octets, position, position + count * width, encoding)
 
 
-def _closed(random: Flags, starts: Positions, count: int) -> Positions:
-    """Those of ``starts`` where ``count`` words stand between plain ones, all but one of them random-looking."""
-    starts = starts[(starts > 0) & (starts + count < len(random))]
-    starts = starts[~random[starts - 1] & ~random[starts + count]]
-    filled = np.zeros(len(starts), np.uint8)
-    for step in range(count):
-        filled += random[starts + step]
-    return starts[filled >= count - 1]
+def _closed(mapped: WordMap) -> tuple[Positions, Positions]:
+    """Where numbers may stand between plain words, and their lengths in words: runs of random-looking words.
+
+    One word of a number may look plain: between two runs, or as its first or last word; there it has bytes below 128
+    only, as one in 256 random words has, but is neither a small number nor a pointer.
+    """
+    random, words = mapped.random, mapped.words
+    begins, ends = edges(random)
+    inside = (begins > 0) & (ends < len(random))
+    begins, ends = begins[inside], ends[inside]  # all but the first and the last
+    joined = np.flatnonzero(begins[1:] - ends[:-1] == 1)
+    before = ~random[np.maximum(begins - 2, 0)] & ~small(words[begins - 1])
+    behind = ~random[np.minimum(ends + 1, len(random) - 1)] & ~small(words[ends])
+    starts = [begins, begins[joined], begins[before] - 1, begins[behind]]
+    lengths = [
+        ends - begins,
+        ends[joined + 1] - begins[joined],
+        (ends - begins)[before] + 1,
+        (ends - begins)[behind] + 1,
+    ]
+    return np.concatenate(starts), np.concatenate(lengths)
 
 
-def _parts(mapped: WordMap, start: int, whole: bytes, count: int) -> Iterator[Clue]:
+def _parts(mapped: WordMap, starts: Positions, table: Bytes, count: int) -> Iterator[ClueTable]:
     for size in _PARTS[count]:
         if size > 8 * count:  # 57 and 66 bytes: the last ones are in the word behind, or before in octet strings
-            yield from _odd(mapped, start, size)
+            for first in (starts, starts - size % 8):
+                first = first[(first >= 0) & (first <= len(mapped.octets) - size)]
+                values = rows(mapped.octets, first, size).tobytes()
+                yield ClueTable("octets-alone", values, first + mapped.base, size, "octets")
             continue
-        for first in range(0, 8 * count - size + 1, size):
-            position = mapped.base + start + first
-            note = whole[:first] + whole[first + size :]
-            yield Clue("octets-alone", whole[first : first + size], position, position + size, "octets", note)
-
-
-def _odd(mapped: WordMap, start: int, size: int) -> Iterator[Clue]:
-    over = size % 8
-    for first in (start, start - over):
-        if 0 <= first <= len(mapped.octets) - size:
-            value = mapped.octets[first : first + size].tobytes()
-            position = mapped.base + first
-            yield Clue("octets-alone", value, position, position + size, "octets")
+        for column in range(0, 8 * count - size + 1, size):
+            values = table[:, column : column + size].tobytes()
+            notes = np.delete(table, slice(column, column + size), axis=1).tobytes()
+            yield ClueTable("octets-alone", values, starts + (mapped.base + column), size, "octets", notes)
 
 
 def _points(mapped: WordMap) -> Iterator[PublicKey]:
     """Uncompressed points whose first byte is the last plain one before random bytes, at any alignment."""
-    begins, _ = borders(mapped)
+    begins, _ = mapped.borders
     begins = begins[begins > 0]
     starts = (8 * begins[:, None] + np.arange(-8, 8)).ravel()
     starts = starts[mapped.octets[starts] == 4]

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,7 +37,12 @@ MAX_CLUES = 8192
 _MOST = 130
 """Limbs of RSA-8192, and two to spare."""
 
-_LIMBS = (4, 6, 7, 8, 9, 12, 16, 24, 32, 48, 64, 128)
+_LIMBS = (3, 4, 5, 6, 7, 8, 9, 12, 16, 24, 32, 48, 64, 128)
+"""64-bit limbs of private numbers and moduli: EC curves, DSA and DH, RSA of 1024 to 8192 bits."""
+
+_DIGITS = (5, 7, 8, 9, 18, 26, 35, 52, 69)
+"""The same in digits of 60 bits, up to RSA-4096."""
+
 _OCTETS = (32, 33, 48, 49, 56, 57, 66, 96, 97, 128, 129, 192, 193, 256, 257, 384, 385, 512, 513)
 _OKP = {0: ("x25519", 32), 1: ("x448", 56), 2: ("ed25519", 32), 3: ("ed448", 57)}
 """OpenSSL's ECX_KEY_TYPE -> algorithm, seed length."""
@@ -70,17 +76,24 @@ class IntegerStructures:
 
 
 def _places(words: Words) -> tuple[Positions, Positions]:
-    """Words with a count in the upper half; words that are small numbers as a whole. Edges are left out."""
+    """Words with a count in the upper half; words that are small numbers beside one that is not. Without the edges."""
     halves, small = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for start in range(0, len(words), BLOCK):
-        block = words[start : start + BLOCK]
-        halves.append(np.flatnonzero(block - np.uint64(1 << 32) < np.uint64(_MOST << 32)) + start)
-        small.append(np.flatnonzero(block - np.uint64(4) < np.uint64((_MOST << 16) + 2)) + start)
-    both = []
-    for parts in (halves, small):
-        found = np.concatenate(parts)
-        both.append(found[(found >= 11) & (found < len(words) - 2)])
-    return both[0], both[1]
+    for start in range(11, len(words) - 2, BLOCK):
+        block = words[start - 1 : min(start + BLOCK, len(words) - 2) + 1]
+        inner = block[1:-1]
+        halves.append(np.flatnonzero(inner - np.uint64(1 << 32) < np.uint64(_MOST << 32)) + start)
+        large = block >= 0x10000
+        counts = inner - np.uint64(4) < np.uint64((_MOST << 16) + 2)
+        small.append(np.flatnonzero(counts & (large[:-2] | large[2:])) + start)
+    return np.concatenate(halves), np.concatenate(small)
+
+
+@lru_cache
+def _is_size(encoding: str) -> Flags:
+    """By number of limbs or digits: whether a key has components of that size. The last element stands for the rest."""
+    table = np.zeros(_MOST + 2, np.bool_)
+    table[list(_DIGITS if encoding == "digits-60-le64" else _LIMBS)] = True
+    return table
 
 
 def _pointer(words: Words, alignment: int = 8) -> Flags:
@@ -105,7 +118,7 @@ def _shapes(words: Words, halves: Positions, small: Positions) -> Iterator[_Shap
         ("limbs-le", (low >= high) & (low <= 2 * _MOST) & flags & _pointer(second), second, high),
         ("digits-60-le64", (low >= 1) & (low <= high) & flags & _pointer(second), second, low),
     ):
-        fits &= (count >= 3) & (count <= _MOST)
+        fits &= _is_size(encoding)[np.minimum(count, _MOST + 1)]
         yield encoding, halves[fits], pointers[fits], 8 * count[fits]
     yield from _small_shapes(words, small)
 
@@ -115,11 +128,12 @@ def _small_shapes(words: Words, small: Positions) -> Iterator[_Shape]:
     before, after = words[small - 1], words[small + 1]
     sign = before & np.uint64(0xFFFFFFFF) == 1
     limbs, octets = np.isin(value, _LIMBS), np.isin(value, _OCTETS)
+    sizes = _is_size("limbs-le")
     room = (after >= words[small]) & (after <= 2 * words[small] + np.uint64(16))
     typed = words[small - 2] & np.uint64(0xFFFFFFFF) <= 16
-    short = (value & 0xFFFF == 1) & (value >> 16 >= 3)
+    short = (value & 0xFFFF == 1) & sizes[np.minimum(value >> 16, _MOST + 1)]
     for encoding, fits, pointers, size in (
-        ("limbs-le", (value <= _MOST) & sign & _pointer(after), after, 8 * value),
+        ("limbs-le", limbs & sign & _pointer(after), after, 8 * value),
         ("limbs-le", short & _pointer(before), before, 8 * (value >> 16)),
         ("limbs-le", limbs & room & _pointer(before), before, 8 * value),
         ("octets", octets & (room | typed) & _pointer(before, 1), before, value),

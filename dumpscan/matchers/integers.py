@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 
-from dumpscan.matchers.randomness import BLOCK, Bytes, Flags, Positions, WordMap, distinct, rows
+from dumpscan.matchers.randomness import UNUSED, Bytes, Positions, WordMap, distinct, rows
 
 DIGITS = {"digits-30-le32": (30, 4), "digits-28-le32": (28, 4), "digits-60-le64": (60, 8)}
 """Encoding -> (bits of a digit, bytes that it takes): CPython, libtommath with 32 and with 64 bits."""
 
-_DIGIT_TOP = np.uint64(3 << 62)
+_UNUSED = dict(zip((30, 28, 60), UNUSED, strict=True))
 
-MAX_STARTS = 512
+_LEAST_TOPS = {(30, 8): 8, (28, 8): 4, (60, 8): 3, (30, 4): 4, (28, 4): 3, (60, 4): 2}
+"""(bits, words) -> the different highest bytes that the digits of a random number have; floating-point numbers, whose
+exponents are much alike, have fewer."""
+
+MAX_STARTS = 4096
 """Digit arrays looked at in one window and encoding."""
 
 
-def _unused(bits: int, width: int) -> np.uint64:
-    mask = ((1 << 8 * width) - 1) ^ ((1 << bits) - 1)
-    return np.uint64(mask if width == 8 else mask << 32 | mask)
-
-
-def digit_starts(
-    mapped: WordMap, positions: Positions, bits: int, width: int, least: int = 8
-) -> tuple[list[int], bool]:
+def digit_starts(mapped: WordMap, bits: int, width: int, least: int = 8) -> tuple[Positions, bool]:
     """Where arrays of ``least`` words or more begin (bytes from the map's base); whether there were too many."""
-    unused = _unused(bits, width)
+    unused = np.uint64(_UNUSED[bits])
     words = mapped.words
-    starts = positions[(positions > 0) & (positions <= len(words) - least)]
-    for step in range(least):
+    starts = mapped.runs[_UNUSED[bits]]
+    starts = starts[starts <= len(words) - least]
+    for step in range(4, least):
         starts = starts[words[starts + step] & unused == 0]
     filled = np.zeros(len(starts), np.uint8)
     for step in range(least):
         filled += mapped.random[starts + step]
     starts = starts[filled > least * 5 // 8]
-    starts = starts[distinct(rows(mapped.octets, 8 * starts, 8 * least)) >= 5 * least]
-    before = starts - 1
-    starts = starts[~mapped.random[before] | (words[before] & unused != 0)]
-    return (8 * starts[:MAX_STARTS]).tolist(), len(starts) > MAX_STARTS
+    table = rows(mapped.octets, 8 * starts, 8 * least)
+    starts = starts[
+        (distinct(table) >= 5 * least) & (distinct(table[:, width - 1 :: width]) >= _LEAST_TOPS[bits, least])
+    ]
+    return 8 * starts[:MAX_STARTS], len(starts) > MAX_STARTS
 
 
 def digits_value(octets: Bytes, start: int, count: int, bits: int, width: int) -> int:
@@ -52,31 +51,23 @@ def digits_value(octets: Bytes, start: int, count: int, bits: int, width: int) -
     return value
 
 
-def digit_positions(mapped: WordMap) -> Positions:
-    """Words from which four have two clear top bits, as all kinds of digits do, and two of eight look random."""
-    words, found = mapped.words, [np.zeros(0, np.int64)]
-    for start in range(0, len(words), BLOCK):
-        end = min(start + BLOCK + 3, len(words))
-        random = mapped.random[start:end]
-        if not random.any():
-            continue
-        clear: Flags = (words[start:end] & _DIGIT_TOP) == 0
-        four = clear[:-3] & clear[1:-2] & clear[2:-1] & clear[3:]
-        four &= random[:-3] | random[1:-2]
-        found.append(np.flatnonzero(four) + start)
-    return np.concatenate(found)
-
-
-def filled_digits(mapped: WordMap, starts: list[int], size: int, bits: int, width: int) -> list[int]:
-    """Those of ``starts`` from which all words of a number of ``size`` bits are digits."""
-    unused = _unused(bits, width)
+def digit_numbers(mapped: WordMap, starts: Positions, shortest: int, longest: int, bits: int, width: int) -> list[int]:
+    """Those of ``starts`` from which a number of ``shortest`` to ``longest`` bits stands, all in digits."""
+    unused = np.uint64(_UNUSED[bits])
     words = mapped.words
-    count = -(-size // bits) * width // 8
-    left = np.array(starts, np.int64)
-    left = left[left // 8 + count <= len(words)]
-    for step in range(count - 1, 0, -1):
-        if not len(left):
+    count = -(-longest // bits)
+    last = starts // width + count - 1
+    units = mapped.octets[: len(words) * 8].view(f"<u{width}")
+    starts, last = starts[last < len(units)], last[last < len(units)]
+    top = units[last]
+    fits = top >> np.array(longest - bits * (count - 1), top.dtype) == 0
+    over = shortest - 1 - bits * (count - 1)
+    if over >= 0:
+        fits &= top >> np.array(over, top.dtype) != 0
+    starts = starts[fits]
+    for step in range(count * width // 8 - 1, 0, -1):
+        if not len(starts):
             break
-        left = left[words[left // 8 + step] & unused == 0]
-    kept: list[int] = left.tolist()
+        starts = starts[words[starts // 8 + step] & unused == 0]
+    kept: list[int] = starts.tolist()
     return kept

@@ -43,6 +43,7 @@ class Jwk:
     name = "jwk"
     anchors: Sequence[bytes] = tuple(anchor for anchor, _ in _ANCHORS)
     reach = 4 * _LIMIT
+    most_hits = 4_000
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
         lanes = Lanes(view)

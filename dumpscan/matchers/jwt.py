@@ -38,6 +38,7 @@ class Jwt:
     name = "jwt"
     anchors: Sequence[bytes] = tuple(anchor for anchor, _ in _ANCHORS)
     reach = 4 * _LIMIT
+    most_hits = 4_000
 
     def __init__(self, now: int | None = None) -> None:
         self._now = now

@@ -293,6 +293,7 @@ class OpenPgp:
     name = "openpgp"
     anchors: Sequence[bytes] = (*_EXPRESSIONS, *_PACKETS)
     reach = MAX_PACKET
+    most_hits = 4_000
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Candidate]:
         done = 0

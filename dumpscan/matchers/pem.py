@@ -246,6 +246,7 @@ class Pem:
         widen(_wrapped_anchor(0), 2),
     )
     reach = MAX_BYTES + 256
+    most_hits = 8_000
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Candidate]:
         ordered = sorted(hits, key=lambda hit: hit.start)

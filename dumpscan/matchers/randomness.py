@@ -7,7 +7,9 @@ decision rests on a single word.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +21,23 @@ Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Positions = NDArray[np.int64]
 
+UNUSED = (0xC0000000C0000000, 0xF0000000F0000000, 0xF000000000000000)
+"""The bits that digits leave unused: 30 of 32, 28 of 32, 60 of 64."""
+
 STRIDE = 2
 """One word in ``STRIDE`` is sampled first; a number of 32 bytes then has two samples, both plain once in 60,000."""
 
 BLOCK = 1 << 14
 """Words looked at in one go: 128 KiB, which leaves room in the L2 cache for the temporaries."""
 
+_TOP = np.uint64(3 << 62)
 _PLAIN_TOP = np.uint64(1 << 49)
 _ONE_TOP = np.uint64(1 << 48)
 _ONES = np.uint64(0x0101010101010101)
 _HIGH_BITS = np.uint64(0x8080808080808080)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WordMap:
     """The aligned part of a window.
 
@@ -45,6 +51,16 @@ class WordMap:
     base: int
     random: Flags = field(repr=False)
     dense: Flags = field(repr=False)
+
+    @cached_property
+    def borders(self) -> tuple[Positions, Positions]:
+        """See :func:`borders`."""
+        return borders(self)
+
+    @cached_property
+    def runs(self) -> dict[int, Positions]:
+        """See :func:`runs_without`."""
+        return runs_without(self, UNUSED)
 
 
 def looks_random(words: Words) -> Flags:
@@ -105,8 +121,8 @@ def total8(counts: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def common(words: Words) -> NDArray[np.uint8]:
-    """How many of the byte values 00, ff and 48, of which x86-64 code is full, each word holds."""
-    count = np.zeros(len(words), np.uint8)
+    """How many of the byte values 00, ff and 48, of which x86-64 code is full, each word (any shape) holds."""
+    count = np.zeros(words.shape, np.uint8)
     for value in (np.uint64(0), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x4848484848484848)):
         turned = words ^ value
         count += (((turned - _ONES) & ~turned & _HIGH_BITS) != 0).view(np.uint8)
@@ -155,14 +171,42 @@ def _judged(mapped: WordMap, starts: Positions) -> Positions:
 def pure(words: Words, starts: Positions, count: int = 8) -> Flags:
     """Whether ``count`` words are not full of the commonest bytes of machine code; false for 64 random bytes six
     times in a million. Where words are missing at the end of the window, those that exist decide."""
-    total = np.zeros(len(starts), np.uint8)
+    most = count * 3 // 4
     alive = np.arange(len(starts))
-    for step in range(count):
-        total[alive] += common(words[np.minimum(starts[alive] + step, len(words) - 1)])
-        alive = alive[total[alive] <= count * 3 // 4]
+    total = np.zeros(len(starts), np.uint8)
+    for first, last in ((0, 2), (2, 4), (4, count)):
+        index = starts[alive, None] + np.arange(first, min(last, count))
+        total[alive] += common(words[np.minimum(index, len(words) - 1)]).sum(axis=1, dtype=np.uint8)
+        alive = alive[total[alive] <= most]
     flags = np.zeros(len(starts), np.bool_)
     flags[alive] = True
     return flags
+
+
+def runs_without(mapped: WordMap, masks: Sequence[int]) -> dict[int, Positions]:
+    """For each mask the words from which four have none of its bits, and before which there is none that is such a
+    digit too: where arrays of digits with unused bits begin. Masks hold the two top bits."""
+    words = mapped.words
+    found: dict[int, list[Positions]] = {mask: [] for mask in masks}
+    for start in range(1, len(words) - 3, BLOCK):
+        end = min(start + BLOCK + 3, len(words))
+        random = mapped.random[start - 1 : end]
+        if not random.any():
+            continue
+        some = words[start - 1 : end]
+        if not _four((some & _TOP) == 0, random).any():
+            continue
+        for mask, places in found.items():
+            places.append(np.flatnonzero(_four((some & np.uint64(mask)) == 0, random)) + start)
+    return {mask: np.concatenate([np.zeros(0, np.int64), *places]) for mask, places in found.items()}
+
+
+def _four(clear: Flags, random: Flags) -> Flags:
+    """Flag the elements after the first from which four are clear, unless the one before is both clear and random."""
+    two = clear[1:-1] & clear[2:]
+    four: Flags = two[:-2] & two[2:]
+    four &= random[1:-3] | random[2:-2]
+    return four & ~(clear[:-4] & random[:-4])
 
 
 def small(words: Words) -> Flags:

@@ -12,7 +12,6 @@ from dumpscan.matchers.chacha import CHACHA
 from dumpscan.matchers.cng import CNG
 from dumpscan.matchers.ctr_drbg import CTR_DRBG
 from dumpscan.matchers.der import DER
-from dumpscan.matchers.ec_scalars import EcScalars
 from dumpscan.matchers.jwk import JWK
 from dumpscan.matchers.jwt import Jwt
 from dumpscan.matchers.openpgp import OPENPGP
@@ -21,7 +20,7 @@ from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
 from dumpscan.matchers.pem import PEM
 from dumpscan.matchers.pkcs12 import PKCS12
 from dumpscan.matchers.putty import PUTTY
-from dumpscan.matchers.rsa_limbs import RsaLimbs
+from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
@@ -41,8 +40,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     XML_RSA,
     SSH_PUBLIC,
     OPENSSH_SHIELD,
-    RsaLimbs(),
-    EcScalars(),
+    RAW_INTEGERS,
     AesSchedules(),
     CTR_DRBG,
     CHACHA,

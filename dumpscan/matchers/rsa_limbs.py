@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.integers import DIGITS, digit_positions, digit_starts, digits_value, filled_digits
+from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.limb_arithmetic import little_endian
-from dumpscan.matchers.randomness import Bytes, Flags, Positions, WordMap, borders, rows, various, word_map
+from dumpscan.matchers.randomness import Flags, Positions, WordMap, rows, various, word_map
 from dumpscan.matchers.sieve import without_small_factor
-from dumpscan.model import Clue
+from dumpscan.model import Clue, ClueTable
 
 SIZES = (64, 96, 128, 192, 256, 384, 512)
 """Widths in bytes: primes of RSA-1024, 1536, 2048, 3072 and 4096, and the moduli."""
@@ -28,11 +28,14 @@ MULTIPLES = 8
 
 _UNALIGNED = np.array([i for i in range(-7, 8) if i % 8])
 
-MAX_CLUES = 8192
+MAX_CLUES = 16_384
 """Clues of one window; more is a recorded limit."""
 
 MAX_TRIED = 200_000
 """Positions sieved in one window and encoding; more is a recorded limit."""
+
+_ROWS = 4096
+"""Numbers sieved at a time."""
 
 _LE, _OCTETS, _JAVA = "limbs-le", "octets", "words-msw-le32"
 _ENDS = {_LE: (0, -1), _OCTETS: (-1, 0), _JAVA: (-4, 3)}
@@ -47,19 +50,18 @@ class RsaLimbs:
     anchors: Sequence[bytes] = ()
     reach: int = (MULTIPLES + 1) * SIZES[-1]
 
-    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue]:
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue | ClueTable]:
         return self.from_map(word_map(view))
 
-    def from_map(self, mapped: WordMap) -> Iterator[Clue]:
+    def from_map(self, mapped: WordMap) -> Iterator[Clue | ClueTable]:
         """As :meth:`match`, for a window that is mapped already."""
         left = MAX_CLUES
-        for clue in _clues(mapped):
-            if clue.kind != "limit":
-                left -= 1
+        for item in _clues(mapped):
+            left -= len(item.starts) if isinstance(item, ClueTable) else item.kind != "limit"
             if left < 0:
                 yield limit("more RSA-like integers than the limit of one window")
                 return
-            yield clue
+            yield item
 
 
 def limit(text: str) -> Clue:
@@ -67,8 +69,8 @@ def limit(text: str) -> Clue:
     return Clue("limit", b"", 0, 0, "", text.encode())
 
 
-def _clues(mapped: WordMap) -> Iterator[Clue]:
-    begins, ends = borders(mapped)
+def _clues(mapped: WordMap) -> Iterator[Clue | ClueTable]:
+    begins, ends = mapped.borders
     first = begins[~mapped.dense[np.maximum(begins - 3, 0)] | (begins < 3)]
     lengths = _lengths(begins, ends)
     for size in SIZES:
@@ -93,25 +95,15 @@ def _lengths(begins: Positions, ends: Positions) -> Positions:
     return found
 
 
-def _fixed(mapped: WordMap, placed: dict[str, Positions], size: int) -> Iterator[Clue]:
+def _fixed(mapped: WordMap, placed: dict[str, Positions], size: int) -> Iterator[Clue | ClueTable]:
     """Clues of one width that begin at one of ``placed`` (bytes from the map's base, for each encoding)."""
-    tables: list[Bytes] = []
-    places: list[tuple[int, str]] = []
     for encoding, starts in placed.items():
         starts = _plausible(mapped, starts, size, encoding)
         if len(starts) > MAX_TRIED:
             yield limit("more random-looking positions than the limit of one window")
             starts = starts[:MAX_TRIED]
-        for block in range(0, len(starts), 4096):
-            some = starts[block : block + 4096]
-            table = little_endian(rows(mapped.octets, some, size), encoding)
-            if len(starts) > 4096:
-                kept = without_small_factor(table)
-                table, some = table[kept], some[kept]
-            tables.append(table)
-            places.extend((start, encoding) for start in some.tolist())
-    if places:
-        yield from _sieved(mapped.base, np.concatenate(tables), places, size)
+        for block in range(0, len(starts), _ROWS):
+            yield from _sieved(mapped, starts[block : block + _ROWS], size, encoding)
 
 
 def _plausible(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Positions:
@@ -134,26 +126,25 @@ def _filled(dense: Flags, starts: Positions, size: int) -> Flags:
     return ok
 
 
-def _sieved(base: int, table: Bytes, places: list[tuple[int, str]], size: int) -> Iterator[Clue]:
+def _sieved(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Iterator[ClueTable]:
+    table = little_endian(rows(mapped.octets, starts, size), encoding)
     kept = np.flatnonzero(without_small_factor(table))
     kept = kept[various(table[kept])]
-    for index in kept.tolist():
-        start, encoding = places[index]
-        yield Clue("rsa-integer", table[index, ::-1].tobytes(), base + start, base + start + size, encoding)
+    if len(kept):
+        yield ClueTable("rsa-integer", table[kept, ::-1].tobytes(), starts[kept] + mapped.base, size, encoding)
 
 
 def _digit_clues(mapped: WordMap) -> Iterator[Clue]:
-    positions = digit_positions(mapped)
     for encoding, (bits, width) in DIGITS.items():
-        starts, capped = digit_starts(mapped, positions, bits, width)
+        starts, capped = digit_starts(mapped, bits, width)
         if capped:
             yield limit("more digit arrays than the limit of one window")
         for size in SIZES:
-            for start in filled_digits(mapped, starts, 8 * size, bits, width):
+            odd = starts[mapped.octets[starts] & 1 == 1]
+            for start in digit_numbers(mapped, odd, 8 * size, 8 * size, bits, width):
                 count = -(-size * 8 // bits)
                 value = digits_value(mapped.octets, start, count, bits, width)
-                if value.bit_length() == size * 8 and value & 1:
-                    yield from _digit_clue(mapped, start, count * width, value, size, encoding)
+                yield from _digit_clue(mapped, start, count * width, value, size, encoding)
 
 
 def _digit_clue(mapped: WordMap, start: int, length: int, value: int, size: int, encoding: str) -> Iterator[Clue]:

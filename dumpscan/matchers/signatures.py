@@ -1,9 +1,8 @@
 """Signatures in every form that memory holds text in.
 
 The engine finds the signatures' anchors, as ASCII, UTF-16, UTF-32, hex and base64. Here the surroundings of each hit
-are turned into plain text, and only the signature that the anchor belongs to is run on them. All the pieces that one
-signature is asked about in a window go through YARA at once, so that a window full of anchors costs little more than
-one with a few.
+are turned into plain text, and the pieces of a window go through YARA together, so that a window full of anchors costs
+little more than one with a few.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ import re
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import yara
@@ -30,11 +30,11 @@ from dumpscan.matchers.text_layers import (
     decoded_run,
     encoded_anchors,
     inner_runs,
+    merged,
     narrowed,
-    neighbourhoods,
     plain,
 )
-from dumpscan.model import Candidate, Component, Confidence, Evidence, Span
+from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Span
 from dumpscan.plausibility import is_placeholder
 from dumpscan.rule_source import compiled
 from dumpscan.signatures_loader import BOUNDARIES, TAILS, Ruleset, Signature
@@ -44,7 +44,15 @@ from dumpscan.verdicts import Match, Verdict
 _GAP = b"\0\0\0\0"
 _CHUNK = 1 << 19
 _RUN = 2048
-_WHOLE = 1 << 20
+_AROUND = 64
+"""Bytes on either side of a match that its judgement may depend on, at least."""
+
+MOST_JUDGED = 8_000
+"""Different matches of all rules judged in one window, some 10 µs each; more is a recorded limit."""
+
+MOST_MATCHES = 50_000
+"""Matches in one window, the same ones too, after which no more pieces of it are judged."""
+
 _FORM_WIDTH = {Form.ASCII: 1, Form.UTF16: 2, Form.UTF32: 4}
 
 
@@ -61,6 +69,7 @@ class SignatureMatcher:
     """Finds what the signatures of a ruleset describe."""
 
     name = "signatures"
+    most_hits = 1 << 30  # YARA judges many places together; what it finds is bounded in _run
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.rules: tuple[Signature, ...] = ruleset.rules
@@ -69,116 +78,137 @@ class SignatureMatcher:
             for literal, form, shift in encoded_anchors(rule.anchors, rule.anchor_nocase):
                 places.setdefault(literal, []).append(_Place(index, form, shift))
         self.anchors: Sequence[bytes] = tuple(places)
+        self._needs = [rule.longest + rule.reach for rule in ruleset.rules]
+        self._sources = tuple(rule.source for rule in ruleset.rules)
+        _together(self._sources)
         self._places = tuple(tuple(p) for p in places.values())
         longest = max((r.longest + r.reach for r in ruleset.rules), default=0)
         self.reach = max(4 * longest, 2 * longest * 4 // 3, _RUN) + _RUN + 64
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         """Judge the surroundings of ``hits``; positions count from the start of ``view.data``."""
-        asked: dict[tuple[int, Form, int], list[int]] = {}
+        asked: dict[tuple[Form, int], dict[int, int]] = {}
         for hit in hits:
             for place in self._places[hit.anchor]:
                 width = _FORM_WIDTH.get(place.form)
                 phase = hit.start % width if width else place.shift
-                asked.setdefault((place.rule, place.form, phase), []).append(hit.start)
-        pieces: dict[int, list[Piece]] = {}
+                wanted = asked.setdefault((place.form, phase), {})
+                wanted[hit.start] = max(wanted.get(hit.start, 0), self._needs[place.rule])
+        pieces: list[Piece] = []
         inner: dict[tuple[int, int], Piece] = {}
-        for (rule, form, phase), starts in asked.items():
-            for piece in self._pieces(view.data, self.rules[rule], form, phase, sorted(set(starts))):
+        for (form, phase), wanted in asked.items():
+            for piece in _pieces(view.data, form, phase, sorted(wanted.items())):
                 if form in (BASE64, BASE64_WIDE, BASE64_BASE64):
                     inner[piece.base, len(piece.text)] = piece
                 if form is not BASE64_BASE64:
-                    pieces.setdefault(rule, []).append(piece)
-        found = [c for index, some in pieces.items() for c in self._judge_all(self.rules[index], some)]
-        found += self._inside(inner.values())
-        return _settled(_one_reading(found))
+                    pieces.append(piece)
+        judge = _Judge()
+        found = [c for some in _batches(chain(pieces, _inside(inner.values()))) for c in self._run(some, judge)]
+        limits = (Clue("limit", b"", 0, 0, "", text.encode()) for text in judge.limits)
+        return [*_settled(_one_reading(found)), *limits]
 
-    def _pieces(
-        self, data: memoryview, rule: Signature, form: Form, phase: int, starts: Sequence[int]
-    ) -> Iterator[Piece]:
-        need = rule.longest + rule.reach
-        width = _FORM_WIDTH.get(form)
-        if width:
-            for low, high in neighbourhoods(starts, need * width, len(data), _CHUNK):
-                yield from plain(data, low, high, width, phase)
+    def _run(self, pieces: Sequence[Piece], judge: _Judge) -> Iterator[Candidate]:
+        """Run the signatures over pieces laid end to end; a match across two pieces is none."""
+        if judge.matches > MOST_MATCHES:
+            judge.limits.add("more matches of signatures than the limit of one window")
             return
-        covered = -1
-        for start in starts:
-            if start < covered:
-                continue
-            ratio = 4 if form is BASE64_WIDE else 2
-            piece, covered = decoded_run(data, start, form, phase, max(need * ratio, _RUN))
-            if piece is None:
-                continue
-            if form is BASE64_WIDE:
-                yield from narrowed(piece)
-            else:
-                yield piece
-
-    def _judge_all(self, rule: Signature, pieces: Iterable[Piece]) -> Iterator[Candidate]:
-        batch: list[Piece] = []
-        size = 0
+        starts, size = [], 0
         for piece in pieces:
-            batch.append(piece)
+            starts.append(size)
             size += len(piece.text) + len(_GAP)
-            if size > _CHUNK:
-                yield from _run(rule, batch)
-                batch, size = [], 0
-        if batch:
-            yield from _run(rule, batch)
-
-    def _inside(self, outer: Iterable[Piece]) -> Iterator[Candidate]:
-        """Base64 within decoded base64, and that once more: judged by all signatures."""
-        budget = 1 << 18
-        for piece in outer:
-            for run in inner_runs(piece):
-                budget -= len(run.text)
-                if budget < 0:
-                    return
-                for text in (run, *narrowed(run)):
-                    for index in _rules_in(self.rules, text.text):
-                        yield from _run(self.rules[index], [text])
+        for match in _together(self._sources).match(data=_GAP.join(piece.text for piece in pieces)):
+            rule = self.rules[int(match.namespace)]
+            end = -1
+            instances = _instances(match)
+            judge.matches += len(instances)
+            for offset, length in instances:
+                if len(judge.known) >= MOST_JUDGED:
+                    judge.limits.add(f"more matches of {rule.id} than the limit of one window")
+                    break
+                index = bisect_right(starts, offset) - 1
+                piece, low = pieces[index], offset - starts[index]
+                if offset < end or low + length > len(piece.text):
+                    continue
+                candidate = judge(rule, piece, low, low + length)
+                if candidate is not None:
+                    end = offset + length
+                    yield candidate
 
 
 @lru_cache(maxsize=2)
 def _together(sources: tuple[str, ...]) -> Any:
-    return yara.compile(sources={str(i): source for i, source in enumerate(sources)}, includes=False)
+    """All rules in one ``yara.Rules``, of which each takes 8 MiB, however small; the namespace is the rule's index."""
+    return yara.compile(sources={str(index): source for index, source in enumerate(sources)}, includes=False)
 
 
-def _rules_in(rules: Sequence[Signature], text: bytes) -> list[int]:
-    every = _together(tuple(rule.source for rule in rules))
-    return sorted({int(match.namespace) for match in every.match(data=text)})
+def _pieces(data: memoryview, form: Form, phase: int, wanted: Sequence[tuple[int, int]]) -> Iterator[Piece]:
+    """The plain text around anchors of one form: ``wanted`` are their starts, and the characters needed around each."""
+    width = _FORM_WIDTH.get(form)
+    if width:
+        around = [(start - need * width, start + need * width) for start, need in wanted]
+        for low, high in merged(around, len(data), _CHUNK):
+            yield from plain(data, low, high, width, phase)
+        return
+    ratio = 4 if form is BASE64_WIDE else 2
+    covered = -1
+    for start, need in wanted:
+        if start < covered:
+            continue
+        piece, covered = decoded_run(data, start, form, phase, max(need * ratio, _RUN))
+        if piece is not None:
+            yield from narrowed(piece) if form is BASE64_WIDE else (piece,)
 
 
-def _run(rule: Signature, pieces: Sequence[Piece]) -> Iterator[Candidate]:
-    """Run one signature over pieces laid end to end; a match across two pieces is none."""
-    starts, size = [], 0
+def _batches(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """The pieces, as many at a time as YARA is to judge in one go."""
+    batch: list[Piece] = []
+    size = 0
     for piece in pieces:
-        starts.append(size)
+        batch.append(piece)
         size += len(piece.text) + len(_GAP)
-    buffer = _GAP.join(piece.text for piece in pieces)
-    end = -1
-    for offset, length in _instances(compiled(rule.source), buffer):
-        if offset < end:
-            continue
-        index = bisect_right(starts, offset) - 1
-        piece, low = pieces[index], offset - starts[index]
-        if low + length > len(piece.text):
-            continue
-        candidate = _judge(rule, piece, low, low + length)
-        if candidate is not None:
-            end = offset + length
-            yield candidate
+        if size > _CHUNK:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
-def _instances(rules: Any, data: bytes) -> list[tuple[int, int]]:
-    """(offset, length) of every match, the leftmost first and of those the longest."""
-    found = {
-        (instance.offset, instance.matched_length)
-        for match in rules.match(data=data)
-        for string in match.strings
-        for instance in string.instances
-    }
+def _inside(outer: Iterable[Piece]) -> Iterator[Piece]:
+    """Base64 within decoded base64, and that once more."""
+    budget = 1 << 18
+    for piece in outer:
+        for run in inner_runs(piece):
+            budget -= len(run.text)
+            if budget < 0:
+                return
+            yield run
+            yield from narrowed(run)
+
+
+@dataclass(slots=True)
+class _Judge:
+    """Judges the matches of one window: what stands there again and again once, and only so many different ones."""
+
+    known: dict[tuple[str, bytes], tuple[Candidate, int, int] | None] = field(default_factory=dict, repr=False)
+    matches: int = 0
+    limits: set[str] = field(default_factory=set)
+
+    def __call__(self, rule: Signature, piece: Piece, start: int, end: int) -> Candidate | None:
+        around = max(rule.reach, _AROUND)
+        key = (rule.id + piece.encoding, piece.text[max(0, start - around) : end + around])
+        if key not in self.known:
+            at = _judge(rule, piece, start, end)
+            self.known[key] = at and (at[0], at[1] - start, at[2] - start)
+        again = self.known[key]
+        if again is None:
+            return None
+        candidate, first, last = again
+        return replace(candidate, spans=(Span(*piece.outer(start + first, start + last)),))
+
+
+def _instances(match: Any) -> list[tuple[int, int]]:
+    """(offset, length) of all that a rule matched, the leftmost first and of those the longest."""
+    found = {(i.offset, i.matched_length) for string in match.strings for i in string.instances}
     return sorted(found, key=lambda item: (item[0], -item[1]))
 
 
@@ -213,7 +243,8 @@ def _tail(name: str) -> re.Pattern[bytes]:
     return re.compile(b"[" + TAILS[name] + b"]*")
 
 
-def _judge(rule: Signature, piece: Piece, start: int, end: int) -> Candidate | None:
+def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candidate, int, int] | None:
+    """The candidate that a match is, and where its value begins and ends in the piece; None if it is none."""
     if rule.value:
         inside = _value(rule.value).search(piece.text[start:end])
         if inside is None or inside.start(1) < 0:
@@ -236,7 +267,7 @@ def _judge(rule: Signature, piece: Piece, start: int, end: int) -> Candidate | N
         value = piece.text[start:end]
         if is_documentation(value):
             return None
-    return _candidate(rule, piece, value, (start, end), verdict)
+    return _candidate(rule, piece, value, (start, end), verdict), start, end
 
 
 def _candidate(rule: Signature, piece: Piece, value: bytes, at: tuple[int, int], verdict: Verdict) -> Candidate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -68,13 +68,13 @@ def cases(anchor: str) -> list[str]:
 def encoded_anchors(anchors: Iterable[str], nocase: bool) -> Iterator[tuple[bytes, Form, int]]:
     """(literal, form, shift) of each anchor in each form; ``shift`` matters for base64 only.
 
-    Under an encoding, names in any case are looked for in lower and upper case only: literals cost speed.
+    Twice encoded, names in any case are looked for in lower and upper case only: literals cost speed.
     """
     for anchor in anchors:
+        often = (anchor.lower(), anchor.upper()) if nocase else (anchor,)
         for text in cases(anchor) if nocase else [anchor]:
             yield from _plain_forms(text)
-        for text in dict.fromkeys((anchor.lower(), anchor.upper())) if nocase else [anchor]:
-            yield from _encoded_forms(text)
+            yield from _encoded_forms(text, twice=text in often)
 
 
 def _plain_forms(text: str) -> Iterator[tuple[bytes, Form, int]]:
@@ -83,7 +83,7 @@ def _plain_forms(text: str) -> Iterator[tuple[bytes, Form, int]]:
     yield text.encode("utf-32-le")[:-3], Form.UTF32, 0
 
 
-def _encoded_forms(anchor: str) -> Iterator[tuple[bytes, Form, int]]:
+def _encoded_forms(anchor: str, twice: bool) -> Iterator[tuple[bytes, Form, int]]:
     text, wide = anchor.encode("ascii"), anchor.encode("utf-16-le")[:-1]
     yield text.hex().encode(), Form.HEX, 0
     if text.hex() != text.hex().upper():
@@ -92,7 +92,7 @@ def _encoded_forms(anchor: str) -> Iterator[tuple[bytes, Form, int]]:
         once = _stable_base64(text, shift)
         if len(once) >= _STABLE:
             yield once, Form.BASE64, shift
-            if len(once) >= _STABLE_TWICE:
+            if twice and len(once) >= _STABLE_TWICE:
                 for again in range(3):
                     yield _stable_base64(once, again), Form.BASE64_BASE64, again
         yield _stable_base64(wide, shift), Form.BASE64_WIDE, shift
@@ -108,16 +108,16 @@ def _stable_base64(text: bytes, shift: int) -> bytes:
 # ---------------------------------------------------------------- from memory to text
 
 
-def neighbourhoods(starts: Sequence[int], need: int, size: int, most: int) -> Iterator[tuple[int, int]]:
-    """Merge ``[start - need, start + need)`` of sorted ``starts``; longer than ``most`` is cut, with overlap."""
+def merged(ranges: Iterable[tuple[int, int]], size: int, most: int) -> Iterator[tuple[int, int]]:
+    """Join overlapping ``ranges`` of ``size`` bytes; what grows beyond ``most`` is cut, with overlap."""
     low = high = -1
-    for start in starts:
-        if low >= 0 and start - need <= high and high - low < most:
-            high = min(size, start + need)
+    for start, end in sorted((max(0, start), min(size, end)) for start, end in ranges):
+        if low >= 0 and start <= high and high - low < most:
+            high = max(high, end)
             continue
         if low >= 0:
             yield low, high
-        low, high = max(0, start - need), min(size, start + need)
+        low, high = start, end
     if low >= 0:
         yield low, high
 

@@ -35,6 +35,7 @@ class XmlRsa:
     name = "xml-rsa"
     anchors: Sequence[bytes] = tuple(anchor for anchor, _ in _ANCHORS)
     reach = 2 * _LIMIT
+    most_hits = 4_000
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
         lanes = Lanes(view)

@@ -18,10 +18,11 @@ _Scalar = tuple[int, tuple[Span, ...], str]
 
 Read = Callable[[int, int], bytes]
 
+KINDS = ("octets-alone", "digits-alone", "integer-pointer")
+"""The kinds of clues that :func:`prove` takes."""
 
-def prove(
-    clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str] | None = None
-) -> list[Candidate]:
+
+def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
     """EC keys whose scalar is among ``clues`` (kinds ``octets-alone`` and ``integer-pointer``)."""
     pointed = list(pointed_integers(clues, read, 160, 521, limits))
     points: dict[str, set[tuple[int, int]]] = {}
@@ -39,7 +40,7 @@ def prove(
                 key = ec_key(curve, scalar, point=derived, spans=spans, encoding=encoding)
                 if key:
                     found.setdefault(key.identity, key)
-    if left < 0 and limits is not None:
+    if left < 0:
         limits.append("more EC scalars to test than the limit of one dump")
     return list(found.values())
 

@@ -14,10 +14,11 @@ MAX_TESTS = 2_000
 Read = Callable[[int, int], bytes]
 _Exponent = tuple[int, tuple[Span, ...], str]
 
+KINDS = ("octets-alone", "integer-pointer")
+"""The kinds of clues that :func:`prove` takes."""
 
-def prove(
-    clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str] | None = None
-) -> list[Candidate]:
+
+def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
     """DSA and DH keys whose exponent is among ``clues``."""
     wanted = [key for key in publics if _usable(key)]
     if not wanted:
@@ -34,7 +35,7 @@ def prove(
             if candidate:
                 found.setdefault(candidate.identity, candidate)
                 break
-    if left < 0 and limits is not None:
+    if left < 0:
         limits.append("more DSA or DH exponents to test than the limit of one dump")
     return list(found.values())
 

@@ -14,10 +14,11 @@ ALGORITHMS = ("ed25519", "x25519", "ed448", "x448")
 
 Read = Callable[[int, int], bytes]
 
+KINDS = ("okp-structure", "octets-alone")
+"""The kinds of clues that :func:`prove` takes."""
 
-def prove(
-    clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str] | None = None
-) -> list[Candidate]:
+
+def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
     """Keys whose seed is among ``clues`` (kinds ``okp-structure`` and ``octets-alone``)."""
     known = {a: {k.point for k in publics if k.algorithm == a} for a in ALGORITHMS}
     found: dict[bytes, Candidate] = {}
@@ -27,8 +28,7 @@ def prove(
             continue
         tried.add((algorithm, seed))
         if len(tried) > MAX_TESTS:
-            if limits is not None:
-                limits.append("more OKP seeds to test than the limit of one dump")
+            limits.append("more OKP seeds to test than the limit of one dump")
             break
         derived = okp_public(algorithm, seed)
         if derived == public or derived in known[algorithm]:
@@ -49,12 +49,14 @@ def _seeds(
             seed = read(int.from_bytes(clue.value, "big"), size)
             if len(seed) == size:
                 yield algorithm, seed, clue.note, ()
+    by_size: dict[int, list[str]] = {}
+    for algorithm in ALGORITHMS:
+        by_size.setdefault(okp_seed_size(algorithm), []).append(algorithm)
     for clue in clues:
         if clue.kind != "octets-alone":
             continue
-        spans = (Span(clue.start, clue.end),)
-        for algorithm in ALGORITHMS:
-            size = okp_seed_size(algorithm)
-            pair = len(clue.note) == size == len(clue.value)
-            if len(clue.value) == size and (pair or known[algorithm]):
-                yield algorithm, clue.value, clue.note if pair else b"", spans
+        size = len(clue.value)
+        pair = len(clue.note) == size
+        for algorithm in by_size.get(size, ()):
+            if pair or known[algorithm]:
+                yield algorithm, clue.value, clue.note if pair else b"", (Span(clue.start, clue.end),)

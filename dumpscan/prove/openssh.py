@@ -21,9 +21,12 @@ Locate = Callable[[int, int], Span | None]
 _OTHERS = 256
 """Prekeys tried on a ciphertext besides its own."""
 
+KINDS = ("sshkey-prekey", "sshkey-shielded")
+"""The kinds of clues that :func:`prove` takes."""
 
-def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read) -> list[Candidate]:
-    """:func:`unshield` with the signature that all proofs share; ``publics`` are not needed."""
+
+def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
+    """:func:`unshield` with the signature that all proofs share; only ``clues`` and ``read`` are needed."""
     return unshield(clues, read)
 
 

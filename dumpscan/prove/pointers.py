@@ -15,7 +15,7 @@ def pointed_integers(
     read: Callable[[int, int], bytes],
     least: int,
     most: int,
-    limits: list[str] | None = None,
+    limits: list[str],
 ) -> Iterator[int]:
     """The different random-looking integers of ``least`` to ``most`` bits that ``integer-pointer`` clues lead to.
 
@@ -32,8 +32,7 @@ def pointed_integers(
             continue
         places.add(place)
         if len(places) > MAX_POINTERS:
-            if limits is not None:
-                limits.append("more big-number structures than the limit of one dump")
+            limits.append("more big-number structures than the limit of one dump")
             return
         octets = read(int.from_bytes(clue.value, "big"), size)
         value = _number(octets, clue.encoding) if len(octets) == size and _varied(octets) else 0

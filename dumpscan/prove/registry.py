@@ -13,8 +13,17 @@ from dumpscan.test_keys import known_test_key
 ReadMemory = Callable[[int, int], bytes]
 """Up to ``size`` bytes of the dumped process from a virtual address."""
 
-Prover = Callable[[Sequence[Clue], Sequence[PublicKey], ReadMemory], Iterable[Candidate]]
-PROVERS: tuple[Prover, ...] = (rsa.prove, ec.prove, okp.prove, finite_field.prove, openssh.prove)
+Prover = Callable[[Sequence[Clue], Sequence[PublicKey], ReadMemory, list[str]], Iterable[Candidate]]
+"""A proof: keys that follow from clues and public keys. What it had to leave undone it adds to the list."""
+
+PROVERS: tuple[tuple[Prover, tuple[str, ...]], ...] = (
+    (rsa.prove, rsa.KINDS),
+    (ec.prove, ec.KINDS),
+    (okp.prove, okp.KINDS),
+    (finite_field.prove, finite_field.KINDS),
+    (openssh.prove, openssh.KINDS),
+)
+"""Each with the kinds of clues that it takes."""
 
 
 def prove(
@@ -23,9 +32,12 @@ def prove(
     """What follows from the clues of all windows together, and the proofs that could not be carried out."""
     found: list[Candidate] = []
     limits: list[str] = []
-    for prover in PROVERS:
+    by_kind: dict[str, list[Clue]] = {}
+    for clue in clues:
+        by_kind.setdefault(clue.kind, []).append(clue)
+    for prover, kinds in PROVERS:
         try:
-            found.extend(prover(clues, publics, read))
+            found.extend(prover([c for kind in kinds for c in by_kind.get(kind, ())], publics, read, limits))
         except Exception as error:  # its text may quote the dump: only its type is told
             limits.append(f"proof {prover.__module__.rpartition('.')[2]} failed ({type(error).__name__})")
     return found, tuple(limits)

@@ -39,9 +39,11 @@ class _Integer:
     encoding: str
 
 
-def prove(
-    clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str] | None = None
-) -> list[Candidate]:
+KINDS = ("rsa-integer", "integer-pointer")
+"""The kinds of clues that :func:`prove` takes."""
+
+
+def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
     """RSA keys with a component among ``clues`` (kinds ``rsa-integer`` and ``integer-pointer``)."""
     integers = _integers(clues, read, limits)
     moduli = {key.numbers[0]: key.numbers[1] for key in publics if key.algorithm == "rsa"}
@@ -51,7 +53,7 @@ def prove(
     return list(keys.values())
 
 
-def _all(integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str] | None) -> Iterator[Candidate]:
+def _all(integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str]) -> Iterator[Candidate]:
     found: set[int] = set()
     for n, p in _products(integers):
         if n not in found:
@@ -68,7 +70,7 @@ def _all(integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str]
             yield from _from_exponents(n, e, integers)
 
 
-def _integers(clues: Iterable[Clue], read: Read, limits: list[str] | None) -> list[_Integer]:
+def _integers(clues: Iterable[Clue], read: Read, limits: list[str]) -> list[_Integer]:
     """The different values, in the order of their places."""
     merged: dict[int, _Integer] = {}
     placed = [c for c in clues if c.kind == "rsa-integer"]
@@ -104,9 +106,7 @@ def low_limbs(values: Iterable[int]) -> Limbs:
     return np.array([value & _MASK for value in values], np.uint64)
 
 
-def _divisors(
-    integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str] | None
-) -> Iterator[tuple[int, int]]:
+def _divisors(integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str]) -> Iterator[tuple[int, int]]:
     """(n, p) for the candidates that divide one of ``moduli``."""
     odd = [i.value for i in integers if i.value & 1]
     yield from _joined(odd, moduli)
@@ -119,7 +119,7 @@ def _divisors(
                 yield n, p
                 break
         left -= len(fitting)
-    if left < 0 and limits is not None:
+    if left < 0:
         limits.append("more divisions of RSA moduli than the limit of one dump")
 
 

@@ -65,7 +65,8 @@ def finding_object(finding: Finding) -> dict[str, Any]:
 
 
 def _occurrence(occurrence: Occurrence) -> dict[str, Any]:
-    return {
+    virtual = {} if occurrence.virtual is None else {"virtual_address": occurrence.virtual}
+    return virtual | {
         "offset": occurrence.offset,
         "length": occurrence.length,
         "component": printable(occurrence.component),

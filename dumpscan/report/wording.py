@@ -54,6 +54,8 @@ def place(occurrence: Occurrence) -> str:
     names = [name for name in (occurrence.region, occurrence.module) if name]
     if len(names) == 2 and names[0] == names[1]:
         names.pop()
+    if occurrence.virtual is not None:
+        names.append(f"virtual {occurrence.virtual:#x}")
     if occurrence.thread is not None:
         names.append(f"thread {occurrence.thread}")
     return printable(", ".join(names))

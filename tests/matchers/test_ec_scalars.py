@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dumpscan.keys import CURVES, point_of
 from dumpscan.matchers.curves import EQUATIONS, curves_of
 from dumpscan.matchers.ec_scalars import EcScalars
-from dumpscan.model import Candidate, Clue, Evidence, PublicKey
+from dumpscan.model import Candidate, Clue, Evidence, PublicKey, all_clues
 from dumpscan.prove import ec as prove_ec
 from dumpscan.prove import okp as prove_okp
 from tests.makers.raw_keys import ENCODERS, heap, view
@@ -31,7 +31,7 @@ def nothing(_address: int, _size: int) -> bytes:
 
 
 def clues(evidence: list[Evidence]) -> list[Clue]:
-    return [item for item in evidence if isinstance(item, Clue)]
+    return list(all_clues(evidence))
 
 
 def run(data: bytes) -> list[Evidence]:
@@ -57,9 +57,18 @@ def test_scalar_of_a_known_point(curve: str, encoding: str, kind: str) -> None:
         pytest.skip("66 bytes are not whole words")
     data = heap([stored], kind, source)
     public = PublicKey("ec", (private.public_numbers.x, private.public_numbers.y), curve=curve)
-    (key,) = prove_ec.prove(clues(run(data)), [public], nothing)
+    (key,) = prove_ec.prove(clues(run(data)), [public], nothing, [])
     assert key.confidence.label == "proven"
     assert [data[s.start : s.start + 8] for s in key.spans] == [stored[:8]]
+
+
+@pytest.mark.parametrize("word", range(4))
+def test_scalar_with_a_word_that_looks_plain(word: int) -> None:
+    octets = bytearray(random.Random(word).randbytes(32))
+    octets[8 * word : 8 * word + 8] = b"8-bit-no"
+    for kind in KINDS:
+        data = heap([bytes(octets)], kind, random.Random(kind))
+        assert bytes(octets) in [clue.value for clue in clues(run(data))], kind
 
 
 def test_point_in_the_clear() -> None:
@@ -86,14 +95,14 @@ def test_seed_with_its_public_key(algorithm: str, kind: str) -> None:
     public = key.public_key().public_bytes(raw, serialization.PublicFormat.Raw)
     source = random.Random(algorithm)
     known = [PublicKey(algorithm, point=public)]
-    found: list[Candidate] = prove_okp.prove(clues(run(heap([seed], kind, source))), known, nothing)
+    found: list[Candidate] = prove_okp.prove(clues(run(heap([seed], kind, source))), known, nothing, [])
     assert [c.kind for c in found] == [f"{algorithm}-private-key"]
     if len(seed) == 32:
-        found = prove_okp.prove(clues(run(heap([seed + public], kind, source))), [], nothing)
+        found = prove_okp.prove(clues(run(heap([seed + public], kind, source))), [], nothing, [])
         assert [c.kind for c in found] == [f"{algorithm}-private-key"]
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=700))
 def test_total_on_anything(data: bytes) -> None:
-    prove_okp.prove(clues(run(data)), [], nothing)
+    prove_okp.prove(clues(run(data)), [], nothing, [])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
-from dumpscan.model import Clue, PublicKey
+from dumpscan.model import PublicKey, all_clues
 from dumpscan.prove import ec, okp, rsa
 from tests.makers.raw_keys import ENCODERS, rsa_numbers, view
 
@@ -51,8 +51,8 @@ def test_numbers_behind_pointers_amid_random_data(library: str, names: tuple[str
     def read(address: int, size: int) -> bytes:
         return data[address - BASE : address - BASE + size] if address >= BASE else b""
 
-    found = [c for c in RAW_INTEGERS.match(view(data, BASE), ()) if isinstance(c, Clue)]
-    (candidate,) = rsa.prove(found, [PublicKey("rsa", (key.public_numbers.n, 65537))], read)
+    found = list(all_clues(RAW_INTEGERS.match(view(data, BASE), ())))
+    (candidate,) = rsa.prove(found, [PublicKey("rsa", (key.public_numbers.n, 65537))], read, [])
     assert candidate.confidence.label == "proven"
 
 
@@ -62,6 +62,6 @@ def test_total_on_anything(data: bytes, address: int) -> None:
     def read(place: int, size: int) -> bytes:
         return data[place % 97 :][:size]
 
-    found = [c for c in RAW_INTEGERS.match(view(data * 3, address), ()) if isinstance(c, Clue)]
+    found = list(all_clues(RAW_INTEGERS.match(view(data * 3, address), ())))
     for prover in (rsa.prove, ec.prove, okp.prove):
-        prover(found, [], read)
+        prover(found, [], read, [])

@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dumpscan.matchers.rsa_limbs import RsaLimbs
-from dumpscan.model import Clue
+from dumpscan.model import Clue, all_clues
 from dumpscan.prove import rsa
 from tests.makers.raw_keys import ENCODERS, filler, heap, rsa_numbers, view
 
 
 def clues(data: bytes) -> list[Clue]:
-    return list(RsaLimbs().match(view(data), ()))
+    return list(all_clues(RsaLimbs().match(view(data), ())))
 
 
 @pytest.mark.parametrize("bits", [1024, 1536, 2048, 3072, 4096])
@@ -30,7 +30,7 @@ def test_primes_and_modulus_behind_allocator_headers(bits: int, encoding: str, k
         clue = found[number]
         assert data[clue.start : clue.end] == ENCODERS[encoding](number)
         assert clue.encoding == encoding
-    (candidate,) = rsa.prove(list(found.values()), [], lambda _address, _size: b"")
+    (candidate,) = rsa.prove(list(found.values()), [], lambda _address, _size: b"", [])
     assert candidate.confidence.label == "proven"
 
 

@@ -5,7 +5,7 @@ import random
 from cryptography.hazmat.primitives.asymmetric import dsa
 
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
-from dumpscan.model import Clue, PublicKey
+from dumpscan.model import Clue, PublicKey, all_clues
 from dumpscan.prove import finite_field
 from tests.makers.raw_keys import heap, view
 
@@ -20,7 +20,7 @@ RFC3526_1536 = int(
 
 def clues(number: int, size: int) -> list[Clue]:
     data = heap([number.to_bytes(size, "little")], "pointers", random.Random(3))
-    return [c for c in RAW_INTEGERS.match(view(data), ()) if isinstance(c, Clue)]
+    return list(all_clues(RAW_INTEGERS.match(view(data), ())))
 
 
 def test_dsa() -> None:
@@ -28,17 +28,17 @@ def test_dsa() -> None:
     public = numbers.public_numbers
     group = public.parameter_numbers
     key = PublicKey("dsa", (group.p, group.q, group.g, public.y))
-    (found,) = finite_field.prove(clues(numbers.x, 32), [key], lambda _a, _s: b"")
+    (found,) = finite_field.prove(clues(numbers.x, 32), [key], lambda _a, _s: b"", [])
     assert (found.kind, found.confidence.label) == ("dsa-private-key", "proven")
 
 
 def test_dh() -> None:
     x = random.Random(4).getrandbits(256) | 1 << 255
     key = PublicKey("dh", (RFC3526_1536, 2, pow(2, x, RFC3526_1536)))
-    (found,) = finite_field.prove(clues(x, 32), [key], lambda _a, _s: b"")
+    (found,) = finite_field.prove(clues(x, 32), [key], lambda _a, _s: b"", [])
     assert (found.kind, found.confidence.label) == ("dh-private-key", "proven")
 
 
 def test_nothing_from_parameters_that_are_no_key() -> None:
     for numbers in ((), (0, 0, 0), (RFC3526_1536, 2, 1), (4, 2, 3)):
-        assert not finite_field.prove(clues((1 << 255) + 99, 32), [PublicKey("dh", numbers)], lambda _a, _s: b"")
+        assert not finite_field.prove(clues((1 << 255) + 99, 32), [PublicKey("dh", numbers)], lambda _a, _s: b"", [])

@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 
 from dumpscan.matchers.base import View
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
-from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.model import Candidate, Clue, PublicKey, Span, all_clues
 from dumpscan.prove import ec, okp, rsa
 from tests.makers.programs import NginxCore, free_port, gcore, need, nginx_core, run, running, wait_for_port
 
@@ -46,21 +46,21 @@ class Memory:
         return replace(self, data=data)
 
     def evidence(self) -> tuple[list[Clue], list[PublicKey]]:
-        clues, publics = [], []
+        clues: list[Clue] = []
+        publics: list[PublicKey] = []
         for address, offset, size in self.segments:
             view = View(memoryview(self.data)[offset : offset + size], (Span(0, size),), address=address)
-            for item in RAW_INTEGERS.match(view, ()):
-                if isinstance(item, Clue):
-                    assert item.kind != "limit"
-                    clues.append(replace(item, start=item.start + offset, end=item.end + offset))
-                elif isinstance(item, PublicKey):
-                    publics.append(item)
+            found = list(RAW_INTEGERS.match(view, ()))
+            publics.extend(item for item in found if isinstance(item, PublicKey))
+            for clue in all_clues(found):
+                assert clue.kind != "limit"
+                clues.append(replace(clue, start=clue.start + offset, end=clue.end + offset))
         return clues, publics
 
 
 def proofs(memory: Memory, known: Sequence[PublicKey]) -> list[Candidate]:
     clues, publics = memory.evidence()
-    return [c for prover in (rsa, ec, okp) for c in prover.prove(clues, [*publics, *known], memory.read)]
+    return [c for prover in (rsa, ec, okp) for c in prover.prove(clues, [*publics, *known], memory.read, [])]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def known(bits: int, index: int = 0) -> PublicKey:
 
 def test_one_prime_of_a_known_modulus() -> None:
     key = rsa_numbers(2048)
-    (found,) = rsa.prove([clue(key.q, 640)], [known(2048), known(2048, 1)], nothing)
+    (found,) = rsa.prove([clue(key.q, 640)], [known(2048), known(2048, 1)], nothing, [])
     assert [span.start for span in found.spans] == [640]
     assert found.identity == b"rsa:" + key.public_numbers.n.to_bytes(256, "big")
 
@@ -34,7 +34,7 @@ def test_one_prime_of_a_known_modulus() -> None:
 def test_two_keys_one_known() -> None:
     one, two = rsa_numbers(1024), rsa_numbers(1024, 1)
     numbers = [one.p, two.p, two.public_numbers.n, one.q, two.q]
-    found = rsa.prove([clue(n, 256 * i) for i, n in enumerate(numbers)], [known(1024)], nothing)
+    found = rsa.prove([clue(n, 256 * i) for i, n in enumerate(numbers)], [known(1024)], nothing, [])
     assert {c.identity for c in found} == {b"rsa:" + k.public_numbers.n.to_bytes(128, "big") for k in (one, two)}
 
 
@@ -43,12 +43,12 @@ def test_never_from_other_numbers(seed: int) -> None:
     source = random.Random(seed)
     numbers = [source.getrandbits(1024) | 1 | 1 << 1023 for _ in range(400)]
     numbers += [rsa_numbers(2048).p, rsa_numbers(2048, 1).q, rsa_numbers(2048).public_numbers.n]
-    assert not rsa.prove([clue(n, 8 * i) for i, n in enumerate(numbers)], [known(2048, 2)], nothing)
+    assert not rsa.prove([clue(n, 8 * i) for i, n in enumerate(numbers)], [known(2048, 2)], nothing, [])
 
 
 def test_degenerate_moduli_prove_nothing() -> None:
     publics = [PublicKey("rsa", (n, e)) for n, e in ((0, 0), (1, 1), (15, 3), (1 << 2048, 65537), (3 << 2046 | 1, 0))]
-    assert not rsa.prove([clue(rsa_numbers(2048).p, 0)], publics, nothing)
+    assert not rsa.prove([clue(rsa_numbers(2048).p, 0)], publics, nothing, [])
 
 
 @pytest.mark.parametrize("index", range(6))
