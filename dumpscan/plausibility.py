@@ -13,7 +13,7 @@ from dumpscan.verdicts import Match, Verdict, decode_base64
 
 _PLACEHOLDER = re.compile(
     rb"example|placeholder|changeme|change_me|redacted|your[-_ ]?(?:api|key|token|secret|pass|own|access|account|app)"
-    rb"|insert|replace[-_ ]?(?:me|with)|xxxx|\*\*\*|\.\.\.|<[a-z_ -]+>|\$\{|\{\{|\$\(|%[sdxv]|dummy|foobar|deadbeef",
+    rb"|insert|replace[-_ ]?(?:me|with)|xxxx|\*\*\*|\.\.\.|<[a-z0-9_: -]+>|\$\{|\{\{|\$\(|%[sdxv]|dummy|foobar|deadbeef",
     re.I,
 )
 
@@ -52,7 +52,7 @@ def random_token(match: Match) -> Verdict | None:
 _CODE = re.compile(
     rb"[(){}<>;`\\]|\$[A-Za-z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
     rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
-    rb"|\w\[|environ|password|passwd|secret",
+    rb"|\w\[|\|\w{3,}|environ|password|passwd|secret",
     re.I,
 )
 
@@ -61,6 +61,8 @@ def plausible_password(match: Match) -> Verdict | None:
     """A password by its looks: of mixed characters, and nothing that code or a manual would write there."""
     value = match.value
     if len(value) < 6 or _CODE.search(value) or is_placeholder(value):
+        return None
+    if b"password" in (decode_base64(value) or b"").lower():  # "not my real password", as npm's manual writes it
         return None
     digit = re.search(rb"[0-9]", value)
     letter = re.search(rb"[A-Za-z]", value)

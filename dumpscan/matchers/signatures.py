@@ -33,6 +33,7 @@ from dumpscan.matchers.text_layers import (
     merged,
     narrowed,
     plain,
+    unescaped,
 )
 from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Span
 from dumpscan.plausibility import is_placeholder
@@ -147,7 +148,9 @@ def _pieces(data: memoryview, form: Form, phase: int, wanted: Sequence[tuple[int
     if width:
         around = [(start - need * width, start + need * width) for start, need in wanted]
         for low, high in merged(around, len(data), _CHUNK):
-            yield from plain(data, low, high, width, phase)
+            for piece in plain(data, low, high, width, phase):
+                yield piece
+                yield from unescaped(piece)
         return
     ratio = 4 if form is BASE64_WIDE else 2
     covered = -1

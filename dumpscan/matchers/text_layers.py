@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -36,7 +37,8 @@ class Piece:
     """Plain text, and where it came from.
 
     Character ``i`` stands at ``base + unit * i`` of what encloses it; ``lead`` is the number of zero bytes before the
-    character within its unit (big-endian UTF-16, UTF-32). ``unit`` 0 means base64, four characters for three.
+    character within its unit (big-endian UTF-16, UTF-32). ``unit`` 0 means base64, four characters for three. Text
+    without its escapes has ``places``: the number each character has in the text with escapes, and the end's.
     """
 
     text: bytes = field(repr=False)
@@ -45,9 +47,12 @@ class Piece:
     encoding: str
     lead: int = 0
     parent: Piece | None = field(default=None, repr=False)
+    places: Sequence[int] | None = field(default=None, repr=False)
 
     def outer(self, start: int, end: int) -> tuple[int, int]:
         """The place, in the window, of characters ``[start, end)``."""
+        if self.places:
+            start, end = self.places[start], self.places[end]
         if self.unit:
             low, high = self.base + self.unit * start - self.lead, self.base + self.unit * end - self.lead
         else:
@@ -136,6 +141,22 @@ def plain(data: memoryview, low: int, high: int, width: int, phase: int) -> Iter
     yield Piece(little, low, width, name + "le")
     if big[: len(little)] != little[: len(big)]:
         yield Piece(big, low, width, name + "be", width - 1)
+
+
+_ESCAPE = re.compile(rb"%([2-7][0-9A-Fa-f])|\\u00([2-7][0-9A-Fa-f])|\\([/\"'])")
+
+
+def unescaped(piece: Piece) -> Iterator[Piece]:
+    """The text of a piece without its percent signs and backslashes (RFC 3986, RFC 8259); nothing if it has none."""
+    text, places, last = bytearray(), array("I"), 0
+    for match in _ESCAPE.finditer(piece.text):
+        text += piece.text[last : match.start()] + (match[3] or bytes.fromhex((match[1] or match[2]).decode("ascii")))
+        places.extend(range(last, match.start() + 1))
+        last = match.end()
+    if last:
+        text += piece.text[last:]
+        places.extend(range(last, len(piece.text) + 1))
+        yield replace(piece, text=bytes(text), places=places)
 
 
 def _narrow(raw: bytes, width: int, after: int) -> bytes:
