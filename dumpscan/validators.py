@@ -310,7 +310,7 @@ def saml(match: Match) -> Verdict | None:
 def kirbi(match: Match) -> Verdict | None:
     """A Kerberos credential (KRB-CRED, RFC 4120) in base64: application tag 22 around protocol version 5."""
     head = decode_base64(match.value[:32])
-    good = head is not None and head[0] == 0x76 and b"\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x16" in head
+    good = head is not None and head[:1] == b"\x76" and b"\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x16" in head
     return Verdict(Confidence.VALIDATED, "protocol version and message type of KRB-CRED") if good else None
 
 

@@ -145,8 +145,8 @@ def _together(sources: tuple[str, ...]) -> Any:
 def _pieces(data: memoryview, form: Form, phase: int, wanted: Sequence[tuple[int, int]]) -> Iterator[Piece]:
     """The plain text around anchors of one form: ``wanted`` are their starts, and the characters needed around each."""
     width = _FORM_WIDTH.get(form)
-    if width:
-        around = [(start - need * width, start + need * width) for start, need in wanted]
+    if width:  # escaped characters take three places; some are to be expected
+        around = [(start - need * width, start + need * width * 3 // 2) for start, need in wanted]
         for low, high in merged(around, len(data), _CHUNK):
             for piece in plain(data, low, high, width, phase):
                 yield piece

@@ -73,10 +73,10 @@ def cases(anchor: str) -> list[str]:
 def encoded_anchors(anchors: Iterable[str], nocase: bool) -> Iterator[tuple[bytes, Form, int]]:
     """(literal, form, shift) of each anchor in each form; ``shift`` matters for base64 only.
 
-    Twice encoded, names in any case are looked for in lower and upper case only: literals cost speed.
+    Twice encoded, names in any case are looked for as stated, in lower and in upper case only: literals cost speed.
     """
     for anchor in anchors:
-        often = (anchor.lower(), anchor.upper()) if nocase else (anchor,)
+        often = (anchor, anchor.lower(), anchor.upper()) if nocase else (anchor,)
         for text in cases(anchor) if nocase else [anchor]:
             yield from _plain_forms(text)
             yield from _encoded_forms(text, twice=text in often)
@@ -143,14 +143,16 @@ def plain(data: memoryview, low: int, high: int, width: int, phase: int) -> Iter
         yield Piece(big, low, width, name + "be", width - 1)
 
 
-_ESCAPE = re.compile(rb"%([2-7][0-9A-Fa-f])|\\u00([2-7][0-9A-Fa-f])|\\([/\"'])")
+_ESCAPE = re.compile(rb"%([2-7][0-9A-Fa-f])|\\u00([2-7][0-9A-Fa-f])|\\([/\"'nrt])")
+_CONTROLS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 def unescaped(piece: Piece) -> Iterator[Piece]:
     """The text of a piece without its percent signs and backslashes (RFC 3986, RFC 8259); nothing if it has none."""
     text, places, last = bytearray(), array("I"), 0
     for match in _ESCAPE.finditer(piece.text):
-        text += piece.text[last : match.start()] + (match[3] or bytes.fromhex((match[1] or match[2]).decode("ascii")))
+        char = _CONTROLS.get(match[3], match[3]) or bytes.fromhex((match[1] or match[2]).decode("ascii"))
+        text += piece.text[last : match.start()] + char
         places.extend(range(last, match.start() + 1))
         last = match.end()
     if last:

@@ -28,7 +28,7 @@ FORMS: Mapping[str, Callable[[str], bytes]] = {
     "base64 at 2": lambda text: base64.b64encode(b"\n\n\n" + text.encode() + b"\n"),
     "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16-le") + b"\n\0"),
     "base64 of base64": _twice,
-    "URL-encoded": lambda text: b"q=" + urllib.parse.quote(text, safe=" ").encode() + b"&",
+    "URL-encoded": lambda text: b"q=" + urllib.parse.quote(text, safe=" ").encode() + b" HTTP/1.1",
     "JSON-escaped": lambda text: json.dumps("\n" + text + "\n").encode(),
 }
 QUOTED = ("URL-encoded", "JSON-escaped")
@@ -37,7 +37,8 @@ QUOTED = ("URL-encoded", "JSON-escaped")
 def reaches(form: str, signature: Signature, text: str) -> bool:
     """Whether an anchor survives the form's quoting: a literal with an escaped character in it is not looked for."""
     if form not in QUOTED:
-        return form != "base64 of base64" or max(map(len, signature.anchors)) >= 7
+        known = (case for a in signature.anchors for case in (a, a.lower(), a.upper()) if case in text)
+        return form != "base64 of base64" or any(len(case) >= 7 for case in known)
     quoted = FORMS[form](text).decode().lower()
     return any(anchor.lower() in quoted for anchor in signature.anchors)
 
@@ -54,11 +55,9 @@ def test_example_is_found_in_every_form(signature: Signature) -> None:
                 assert plain.identity in found, form
 
 
-@pytest.mark.parametrize("header", ["authorization: Bearer ", "cookie: theme=dark; sid=", "x-api-key: "])
+@pytest.mark.parametrize("header", ["authorization: Bearer ", "x-api-key: "])
 def test_header_names_are_context(header: str) -> None:
     matcher = SignatureMatcher(load())
     token = expand("<base62:43>")
-    for text in (header + token, header.replace(": ", "\0", 1) + token, header.title() + token):
-        if "\0" in text and "cookie" in header:
-            continue
+    for text in (header + token, header.replace(": ", "\0", 1) + token, header.capitalize() + token):
         assert [c.identity for c in run(matcher, text.encode())] == [token.encode()], text
