@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from dumpscan import __version__
 from dumpscan.baseline import dump_baseline, load_baseline
+from dumpscan.config import find_config, read_config
 from dumpscan.errors import DumpscanError, IncompleteError, RedactionError, UsageError
 from dumpscan.formats.registry import FORMATS
 from dumpscan.known_keys import load_known_keys
@@ -48,6 +49,7 @@ def _common(command: _Command) -> _Command:
             click.option("--known-key", multiple=True, type=_FILE, help="PEM, certificate, JWKS or SSH public key."),
             click.option("--min-confidence", type=click.Choice(degrees), default="possible", show_default=True),
             click.option("--min-severity", type=click.Choice(levels), default="low", show_default=True),
+            click.option("--ignore", multiple=True, help="Signature or kind that does not fail the gate; repeatable."),
             click.option("--baseline", type=_FILE, help="Accepted findings; needs --fingerprint-key."),
             click.option("--fingerprint-key", type=_FILE, help="File whose bytes key the fingerprints."),
             click.option("--jobs", type=click.IntRange(0), default=0, help="Worker processes; 0: one a processor."),
@@ -61,8 +63,12 @@ def _common(command: _Command) -> _Command:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dumpscan")
-def cli() -> None:
+@click.option("--config", type=_FILE, help="Standing choices; default: dumpscan.toml or setup.cfg of this folder.")
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
     """Find secrets in crash and memory dumps, and take them out before the dump moves."""
+    if path := config or find_config(Path()):
+        context.default_map = dict.fromkeys(("scan", "redact", "baseline"), read_config(path))
 
 
 @cli.command()
@@ -206,6 +212,7 @@ def _options(common: dict[str, Any]) -> tuple[Ruleset, Options]:
         min_confidence=Confidence[common["min_confidence"].upper()],
         min_severity=Severity[common["min_severity"].upper()],
         accepted=load_baseline(common["baseline"]) if common["baseline"] else frozenset(),
+        ignored=frozenset(common["ignore"]),
         refused=tuple(str(rule) for rule in ruleset.refused),
         fingerprint_key=key,
     )

@@ -37,7 +37,7 @@ FLOORS = (
     ("sweep",),
     ("findings",),
     ("scan",),
-    ("redact", "report", "baseline"),
+    ("redact", "report", "baseline", "config"),
     ("cli",),
     ("__main__",),
 )

@@ -108,9 +108,10 @@ def test_bip39_vector(phrase: str, expected: Confidence | None) -> None:
 
 def test_bip39_without_the_list_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dumpscan.bip39.word_numbers", dict)
-    assert judge("bip39", "legal winner thank year wave sausage worth useful legal winner thank yellow") is (
-        Confidence.POSSIBLE
-    )
+    phrase = b"legal winner thank year wave sausage worth useful legal winner thank yellow"
+    verdict = VALIDATORS["bip39"](Match(phrase, 0, len(phrase)))
+    assert verdict is not None
+    assert verdict.confidence is Confidence.POSSIBLE
 
 
 def test_pairs_take_the_near_secret() -> None:

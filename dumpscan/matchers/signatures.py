@@ -352,8 +352,7 @@ def _rank(candidate: Candidate) -> tuple[int, int, str]:
 class ForeignMatcher:
     """Runs users' YARA rules on whole windows, as they are written.
 
-    ``limits`` says what was cut; the engine reports it.
-    What a rule makes of a window's edge is its own affair.
+    What was cut is a limit of the report. What a rule makes of a window's edge is its own affair.
     """
 
     name = "user-rules"
@@ -362,15 +361,17 @@ class ForeignMatcher:
 
     def __init__(self, files: Sequence[ForeignFile]) -> None:
         self.files = tuple(files)
-        self.limits: list[str] = []
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         """All matches of all rules, as ``possible``."""
         return [c for file in self.files for c in self._match(file, view.data)]
 
-    def _match(self, file: ForeignFile, data: memoryview) -> Iterator[Candidate]:
+    def _match(self, file: ForeignFile, data: memoryview) -> Iterator[Evidence]:
         rules = {rule.name: rule for rule in file.rules}
-        for match in self._matches(file, data):
+        matches, limit = _foreign_matches(file, data)
+        if limit:
+            yield Clue("limit", b"", 0, 0, "", limit.encode())
+        for match in matches:
             rule = rules.get(match.rule)
             if rule is None:
                 continue
@@ -392,18 +393,13 @@ class ForeignMatcher:
                         preview=f"({len(value)} bytes)",
                     )
 
-    def _matches(self, file: ForeignFile, data: memoryview) -> list[Any]:
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                matches: list[Any] = compiled(file.source).match(data=data, timeout=60)
-        except yara.Error:
-            self._limit(f"{file.file}: user rules did not finish on a window")
-            return []
-        if caught:
-            self._limit(f"{file.file}: more than 1,000,000 matches in a window")
-        return matches
 
-    def _limit(self, text: str) -> None:
-        if text not in self.limits:
-            self.limits.append(text)
+def _foreign_matches(file: ForeignFile, data: memoryview) -> tuple[list[Any], str]:
+    """What YARA found, and what of it was cut."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            matches: list[Any] = compiled(file.source).match(data=data, timeout=60)
+    except yara.Error:
+        return [], f"{file.file}: user rules did not finish on a window"
+    return matches, f"{file.file}: more than 1,000,000 matches in a window" if caught else ""
