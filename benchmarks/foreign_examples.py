@@ -1,7 +1,7 @@
 """The examples that other scanners' rules carry, read from a checkout of theirs; nothing of it is kept.
 
-Understood: YAML rules with ``examples`` and ``negative_examples``; Go generators with ``tps`` and ``fps``; Go tests with
-``input`` and ``want``; Python tests with ``(payload, should_flag)``. What cannot be evaluated is counted as skipped.
+Understood: YAML rules with ``examples`` and ``negative_examples``; Go generators with ``tps`` and ``fps``; Go tests
+with ``input`` and ``want``; Python tests with ``(payload, should_flag)``. What cannot be evaluated is counted as skipped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text of one rule, and whether that rule's author wants it found. ``value`` is the secret, where stated."""
+    """One text of one rule, and whether that rule's author wants it found."""
 
     scanner: str
     rule: str
@@ -93,7 +93,7 @@ def _python(path: Path, text: str, found: Collected) -> _Read:
 # ---------------------------------------------------------------- Go
 
 
-class _Unknown(Exception):
+class _UnknownError(Exception):
     """An expression that needs a Go compiler."""
 
 
@@ -109,7 +109,7 @@ class _Go:
 
     def take(self) -> tuple[str, str]:
         if self.at >= len(self.tokens):
-            raise _Unknown
+            raise _UnknownError
         self.at += 1
         return self.tokens[self.at - 1]
 
@@ -136,14 +136,14 @@ class _Go:
             self.at -= 1
             return self.braced()
         if kind != "name":
-            raise _Unknown
+            raise _UnknownError
         if text == "nil":
             return []
         if self.peek() == "(":
             return self.call(text.rpartition(".")[2])
         if text in self.names:
             return self.names[text]
-        raise _Unknown
+        raise _UnknownError
 
     def listed(self, close: str) -> list[Any]:
         self.take()
@@ -175,14 +175,14 @@ class _Go:
         if name == "GenerateSampleSecret":
             return f'{values[0]}_api_token = "{values[1]}"'
         if name == "GenerateSampleSecrets":
-            return [f'{values[0]}_token = "{values[1]}"', f'{values[0].upper()}_TOKEN={values[1]}']
+            return [f'{values[0]}_token = "{values[1]}"', f"{values[0].upper()}_TOKEN={values[1]}"]
         if name == "Sprintf":
             return re.sub(r"%[svq]", lambda _: str(values.pop(1)) if len(values) > 1 else "", values[0])
         if name == "append":
             return [*values[0], *(x for v in values[1:] for x in (v if isinstance(v, list) else [v]))]
         if name == "Repeat":
             return values[0] * int(values[1])
-        raise _Unknown
+        raise _UnknownError
 
 
 def sample(pattern: str, source: random.Random) -> str:
@@ -190,7 +190,7 @@ def sample(pattern: str, source: random.Random) -> str:
     try:
         tree = _parser.parse(pattern)
     except re.error as error:
-        raise _Unknown from error
+        raise _UnknownError from error
     return "".join(_walk(tree, source))
 
 
@@ -212,7 +212,7 @@ def _walk(tree: Any, source: random.Random) -> Iterator[str]:
         elif name == "ANY":
             yield "q"
         elif name != "AT":
-            raise _Unknown
+            raise _UnknownError
 
 
 def _members(items: Any) -> list[str]:
@@ -249,7 +249,7 @@ def _generators(path: Path, text: str, found: Collected) -> _Read:
         for match in re.finditer(r"^\s*(\w+)\s*:?=\s*(?=[\[\"`a-z])", body, re.M):
             try:
                 names[match[1]] = _expression(body[match.end() :], names)
-            except (_Unknown, TypeError, IndexError, ValueError, SyntaxError):
+            except (_UnknownError, TypeError, IndexError, ValueError, SyntaxError):
                 found.skipped += match[1] in seen
                 continue
             if match[1] in seen:
@@ -263,7 +263,7 @@ def _tables(path: Path, text: str, found: Collected) -> _Read:
     for match in re.finditer(r"^\s*(?:var |const )?(\w+)\s*:?=\s*(?=[\[\"`]|fmt)", text, re.M):
         try:
             names[match[1]] = _expression(text[match.end() :], names)
-        except (_Unknown, TypeError, IndexError, ValueError, SyntaxError):
+        except (_UnknownError, TypeError, IndexError, ValueError, SyntaxError):
             continue
     for match in re.finditer(r"\binput:\s*", text):
         want = re.compile(r"\bwant:\s*").search(text, match.end())
@@ -272,7 +272,7 @@ def _tables(path: Path, text: str, found: Collected) -> _Read:
         try:
             given = _expression(text[match.end() :], names)
             wanted = _expression(text[want.end() :], names)
-        except (_Unknown, TypeError, IndexError, ValueError, SyntaxError):
+        except (_UnknownError, TypeError, IndexError, ValueError, SyntaxError):
             found.skipped += 1
             continue
         if isinstance(given, str) and isinstance(wanted, list):

@@ -62,7 +62,9 @@ def dump(command: list[str], path: Path) -> None:
             process.stdin.write(b"HEAD\n")
             process.stdin.flush()
         if command[0] == "jshell":
-            process.stdin.write(b'var list = new java.util.TreeMap<>(System.getProperties());\nSystem.out.println("ready")\n')
+            process.stdin.write(
+                b'var list = new java.util.TreeMap<>(System.getProperties());\nSystem.out.println("ready")\n'
+            )
             process.stdin.flush()
         process.stdout.readline()
         time.sleep(1)

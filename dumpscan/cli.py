@@ -26,6 +26,7 @@ from dumpscan.mask import printable
 from dumpscan.model import Confidence, Coverage, DumpReport, Finding, Report, Severity, Unread
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.redact import redact_path
+from dumpscan.report.signature_reference import markdown
 from dumpscan.report.writers import WRITERS
 from dumpscan.scan import Options, Progress, counts, scan_path, silent
 from dumpscan.signature_check import check
@@ -171,8 +172,12 @@ def signatures() -> None:
 
 
 @signatures.command("list")
-def list_signatures() -> int:
+@click.option("-f", "--format", "style", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
+def list_signatures(style: str) -> int:
     """List the built-in rules: id, kind, severity, validator, title."""
+    if style == "markdown":
+        click.echo(markdown(load().rules), nl=False)
+        return 0
     rows = [
         (rule.id, rule.kind, rule.severity.label, rule.validator or "-", rule.title)
         for rule in sorted(load().rules, key=lambda rule: rule.id)

@@ -10,10 +10,10 @@ from dumpscan.checksums import crc32_base62
 from dumpscan.model import Confidence
 from dumpscan.verdicts import Match, Verdict, decode_base64
 
-
 _PLACEHOLDER = re.compile(
     rb"example|placeholder|changeme|change_me|redacted|your[-_ ]?(?:api|key|token|secret|pass|own|access|account|app)"
-    rb"|insert|replace[-_ ]?(?:me|with)|xxxx|\*\*\*|\.\.\.|<[a-z0-9_: -]+>|\$\{|\{\{|\$\(|%[sdxv]|dummy|foobar|deadbeef",
+    rb"|insert|replace[-_ ]?(?:me|with)|xxxx|\*\*\*|\.\.\.|<[a-z0-9_: -]+>|\$\{|\{\{|\$\(|%[sdxv]|dummy|foobar"
+    rb"|deadbeef",
     re.I,
 )
 

@@ -63,8 +63,8 @@ Progress = Callable[[str, int, int], None]
 class Options:
     """How to scan.
 
-    ``jobs`` 0 means one for each processor; ``ignored`` names signatures and kinds that fail no gate; ``fingerprint_key`` is made for the run by default; ``now`` (seconds since
-    1970) decides which tokens have expired.
+    ``jobs`` 0 means one for each processor; ``ignored`` names signatures and kinds that fail no gate;
+    ``fingerprint_key`` is made for the run by default; ``now`` (seconds since 1970) decides which tokens have expired.
     """
 
     jobs: int = 0

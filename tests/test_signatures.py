@@ -8,6 +8,7 @@ import pytest
 
 from dumpscan.errors import SignatureError
 from dumpscan.model import Candidate
+from dumpscan.report.signature_reference import markdown
 from dumpscan.signature_check import check, check_signature, run
 from dumpscan.signature_examples import expand
 from dumpscan.signatures_loader import Ruleset, Signature, load, parse
@@ -45,6 +46,12 @@ def test_all_together() -> None:
     assert len({rule.kind for rule in RULESET.rules}) > 300
     assert RULESET.digest.startswith("sha256:")
     assert RULESET.warnings == RULESET.refused == ()
+
+
+def test_reference_is_current() -> None:
+    path = Path(__file__).parents[1] / "docs" / "signatures.md"
+    hint = "run: dumpscan signatures list -f markdown > docs/signatures.md"
+    assert path.read_text("utf-8") == markdown(RULESET.rules), hint
 
 
 def test_sound_rule_passes(tmp_path: Path) -> None:

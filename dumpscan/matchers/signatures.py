@@ -148,9 +148,9 @@ def _pieces(data: memoryview, form: Form, phase: int, wanted: Sequence[tuple[int
     if width:  # escaped characters take three places; some are to be expected
         around = [(start - need * width, start + need * width * 3 // 2) for start, need in wanted]
         for low, high in merged(around, len(data), _CHUNK):
-            for piece in plain(data, low, high, width, phase):
-                yield piece
-                yield from unescaped(piece)
+            for text in plain(data, low, high, width, phase):
+                yield text
+                yield from unescaped(text)
         return
     ratio = 4 if form is BASE64_WIDE else 2
     covered = -1
