@@ -1,7 +1,7 @@
 """The examples that other scanners' rules carry, read from a checkout of theirs; nothing of it is kept.
 
 Understood: YAML rules with ``examples`` and ``negative_examples``; Go generators with ``tps`` and ``fps``; Go tests
-with ``input`` and ``want``; Python tests with ``(payload, should_flag)``. What cannot be evaluated is counted as skipped.
+with ``input`` and ``want``; Python tests with ``(payload, should_flag)``. What cannot be evaluated is counted.
 """
 
 from __future__ import annotations

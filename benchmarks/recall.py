@@ -7,6 +7,7 @@ PyYAML.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from dumpscan.engine import Scanner
 from dumpscan.matchers.base import View
 from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Candidate, Severity, Span
+from dumpscan.plausibility import is_placeholder
 
 FAMILIES = {
     "clouds": """
@@ -89,6 +91,40 @@ def family(rule: str) -> str:
     return next((f for f, words in FAMILIES.items() if any(w in name for w in words.split())), "other services")
 
 
+REASONS = (
+    (
+        "the checksum in the token fails",
+        r"\b(?:gh[pousr]|npm)_\w{36}|\bgl(?:sa|pat)[-_]|\bvc[piark]_|\bAGE-SECRET-KEY|\bnsec1",
+    ),
+    ("a stand-in: an alphabet, a run, a word", None),
+    (
+        "no secret: an identifier, a host, a user",
+        r"(?i)(?:_id|_?url|host|user(?:name)?|domain|client_?id|_name)[\"']?\s*[:=]",
+    ),
+    ("a name near a value, without an assignment", None),
+    ("shorter than 16 characters", None),
+    ("its format, or that name, is not known", None),
+)
+
+
+def why(text: str) -> str:
+    """The likeliest reason for which an example is not found."""
+    values = re.findall(r"[0-9A-Za-z+/_=.!@#$%^&*~-]{8,}", re.sub(r"https?://\S+", "", text)) or [text]
+    value = max(values, key=len)
+    digits = re.search(r"\d", value)
+    if re.search(str(REASONS[0][1]), text):
+        return REASONS[0][0]
+    tail = re.sub(r"\A.*[=]", "", value.rstrip("=")) or value
+    run = re.search(r"(?i)abcdef|123456|qwerty|([0-9a-z])\1{4}|test|sample|fake|987654|a1b2c3|1a2b3c", tail)
+    if run or is_placeholder(tail.encode()) or not (digits or "password" in text.lower()):
+        return REASONS[1][0]
+    if re.search(str(REASONS[2][1]), text):
+        return REASONS[2][0]
+    if not re.search(r"[:=]", text):
+        return REASONS[3][0]
+    return REASONS[4][0] if len(tail) < 16 else REASONS[5][0]
+
+
 def found(scanner: Scanner, text: str) -> list[Candidate]:
     """What the default threshold shows of ``text``."""
     data = b"\0" + text.encode() + b"\0\0"
@@ -132,13 +168,18 @@ def main(arguments: list[str]) -> None:
     scanner = Scanner(build_matchers())
     lines, missed, flagged = table(collected, scanner)
     print("\n".join(lines))
+    print("\n| missed because | examples | of services without a family |\n|---|---|---|")
+    reasons = Counter(why(e.text) for e in missed)
+    others = Counter(why(e.text) for e in missed if family(e.rule) == "other services")
+    for reason, _ in REASONS:
+        print(f"| {reason} | {reasons[reason]} | {others[reason]} |")
     print(f"\n{collected.skipped} expressions could not be evaluated")
     for scanner_name, count in sorted(Counter(e.scanner for e in collected.examples).items()):
         print(f"{scanner_name}: {count} examples")
     if "--missed" in arguments:
         for label, examples in (("missed", missed), ("flagged", flagged)):
             for example in examples:
-                print(f"{label}\t{example.scanner}\t{example.rule}\t{example.text!r}"[:400])
+                print(f"{label}\t{why(example.text)}\t{example.scanner}\t{example.rule}\t{example.text!r}"[:400])
 
 
 if __name__ == "__main__":

@@ -140,5 +140,7 @@ def token_like(match: Match) -> Verdict | None:
     turns = len(re.findall(rb"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]", value))
     words = sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{4,}|[A-Z]{5,}", value))
     pure = not re.search(rb"[^0-9A-Za-z]", value)
+    if pure and len(value) >= 20 and len(re.findall(rb"[0-9]+", value)) >= 4:
+        return Verdict() if is_random(value) else None
     dense = turns * (6 if pure else 5) >= len(value)
     return Verdict() if dense and words * 2 < len(value) and is_random(value) else None

@@ -853,3 +853,22 @@ rule telegram_context {
   condition:
     $a
 }
+
+rule twitch_stream_key {
+  meta:
+    id = "twitch-stream-key"
+    title = "Twitch stream key"
+    kind = "twitch-stream-key"
+    severity = "medium"
+    confidence = "validated"
+    anchor = "live_1|live_2|live_3|live_4|live_5|live_6|live_7|live_8|live_9"
+    longest = 46
+    validator = "mixed"
+    reference = "https://help.twitch.tv/s/article/twitch-stream-key-faq"
+    example = "live_<digits:9>_<base62:30>"
+    counterexample = "live_000000000_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /live_[0-9]{7,10}_[0-9A-Za-z]{30}/
+  condition:
+    $a
+}

@@ -187,7 +187,7 @@ rule posthog_personal {
     example = "phx_<base62:43>"
     counterexample = "phx_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
-    $a = /phx_[0-9A-Za-z]{43,48}/
+    $a = /phx_[0-9A-Za-z_-]{43,48}/
   condition:
     $a
 }
