@@ -19,16 +19,19 @@ from tqdm import tqdm
 from dumpscan import __version__
 from dumpscan.baseline import dump_baseline, load_baseline
 from dumpscan.config import find_config, read_config
+from dumpscan.containers.folder import NAME as FOLDER
+from dumpscan.containers.opening import KINDS
 from dumpscan.errors import DumpscanError, IncompleteError, RedactionError, UsageError
 from dumpscan.formats.registry import FORMATS
 from dumpscan.known_keys import load_known_keys
 from dumpscan.mask import printable
 from dumpscan.model import Confidence, Coverage, DumpReport, Finding, Report, Severity, Unread
 from dumpscan.protect import forbid_core_dumps
-from dumpscan.redact import redact_path
+from dumpscan.redact_container import redact_any
 from dumpscan.report.signature_reference import markdown
 from dumpscan.report.writers import WRITERS
-from dumpscan.scan import Options, Progress, counts, scan_path, silent
+from dumpscan.scan import Options, Progress, counts, silent
+from dumpscan.scan_container import scan_any
 from dumpscan.signature_check import check
 from dumpscan.signatures_loader import Ruleset, load
 
@@ -87,7 +90,7 @@ def scan(dumps: tuple[str, ...], writer: str, output: Path | None, timings: bool
     for path in dumps:
         try:
             with _progress(common) as progress:
-                done = scan_path(path, options, progress)
+                done = scan_any(path, options, progress)
         except IncompleteError as error:
             _complain(f"{path}: {error}")
             reports.append(_unreadable(path, str(error)))
@@ -117,7 +120,7 @@ def redact(
     _keep_inputs(report, (dump, str(copy)))
     ruleset, options = _options(common)
     with _progress(common) as progress:
-        done = redact_path(
+        done = redact_any(
             dump,
             copy,
             options,
@@ -150,7 +153,7 @@ def baseline(dumps: tuple[str, ...], output: Path | None, **common: Any) -> int:
     found: list[Finding] = []
     for path in dumps:
         with _progress(common) as progress:
-            report = scan_path(path, options, progress).report
+            report = scan_any(path, options, progress).report
         found.extend(finding for finding in report.findings if counts(finding, options))
     with _output(output) as out:
         out.write(dump_baseline(found))
@@ -160,9 +163,12 @@ def baseline(dumps: tuple[str, ...], output: Path | None, **common: Any) -> int:
 @cli.command("formats")
 def formats_command() -> int:
     """List the dump formats that are recognised, and what is done with each."""
-    width = max(len(fmt.name) for fmt in FORMATS)
+    width = max(len(name) for name in (*(fmt.name for fmt in FORMATS), *(kind.name for kind in KINDS), FOLDER))
     for fmt in FORMATS:
         click.echo(f"{fmt.name:<{width}}  {fmt.title}: {fmt.handling}")
+    for kind in KINDS:
+        click.echo(f"{kind.name:<{width}}  {kind.title}: every member is scanned; the copy has the same members")
+    click.echo(f"{FOLDER:<{width}}  folder: as an archive; the copy is a folder")
     return 0
 
 

@@ -271,6 +271,17 @@ def decode_zip(source: Source, progress: Callable[[int], None], names: list[str]
         _check_zip_end(source)
 
 
+def holds_one_file(source: Source) -> bool:
+    """Whether a zip is a wrapper around one file; also if it is too damaged to tell."""
+    try:
+        with zipfile.ZipFile(cast(BinaryIO, _ZipFile(source, lambda _: None))) as archive:
+            return len(archive.infolist()) == sum(not info.is_dir() for info in archive.infolist()) == 1
+    except SourceError:  # a directory of more than a megabyte
+        return False
+    except _ZIP_ERRORS:
+        return True
+
+
 def _only_member(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
     files = [info for info in members if not info.is_dir()]
     if len(files) != 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from dumpscan.model import Component
 RESIDUE = 16
 """Bytes of a private value that must not survive."""
 
+_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 _LARGE = 4096
 """Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
 
@@ -114,8 +116,10 @@ def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
     wide = text.encode("utf-16-le", "surrogatepass")
     yield Encoded("utf-16", wide, 2 * whole)
     yield Encoded("utf-32", text.encode("utf-32-le", "surrogatepass"), 4 * whole)
+    escaped = json.dumps(text)[1:-1]
     for name, other in (
-        ("json", json.dumps(text)[1:-1]),
+        ("json", escaped),
+        ("json", _ESCAPE.sub(lambda match: "\\u" + match[1].upper(), escaped)),  # as V8 writes it
         ("url", quote(value, safe="")),
         ("url", quote(value, safe="~()*!.'")),
         ("hex", value.hex()),

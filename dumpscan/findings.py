@@ -7,6 +7,7 @@ import hmac
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from dumpscan.formats.pe_image import Images
 from dumpscan.model import Candidate, Component, Finding, Layout, Occurrence, Span
@@ -128,14 +129,29 @@ def _inside(span: Span, taken: Sequence[Span], starts: Sequence[int]) -> bool:
     return at >= 0 and span.end <= taken[at].end
 
 
-class Locator:
-    """Says of a file offset where in the dumped process it lies."""
+class Objects(Protocol):
+    """The objects of a heap dump."""
 
-    def __init__(self, source: Source, layout: Layout) -> None:
+    def owners(self, offsets: Sequence[int]) -> dict[int, str]:
+        """What holds the bytes at these file offsets, as far as it is known."""
+        ...
+
+
+class Locator:
+    """Says of a file offset where in the dumped process it lies; of a heap dump, with its ``heap``, in which object."""
+
+    def __init__(self, source: Source, layout: Layout, heap: Objects | None = None) -> None:
+        self._heap = heap
+        self._objects: dict[int, str] = {}
         self._regions = layout.regions
         self._starts = [region.offset for region in layout.regions]
         self._images = Images(source, layout)
         self._spaces = layout.spaces
+
+    def prepare(self, offsets: Sequence[int]) -> None:
+        """Find out, at once, what holds the bytes at ``offsets``: it takes a walk over the heap."""
+        if self._heap is not None and offsets:
+            self._objects = self._heap.owners(offsets)
 
     def occurrence(self, place: Place) -> Occurrence:
         """``place`` with address, region, module and thread, as far as they are known."""
@@ -155,6 +171,7 @@ class Locator:
             module=None if mapped is None else self._images.describe(mapped),
             thread=region.thread,
             virtual=virtual,
+            object=self._objects.get(span.start),
         )
 
 
@@ -165,11 +182,9 @@ def fingerprint(key: bytes, identity: bytes) -> str:
 
 def findings(secrets: Sequence[Secret], locator: Locator, key: bytes) -> tuple[Finding, ...]:
     """Findings, the worst first, and in the order of the file among equals."""
-    made = []
-    for secret in secrets:
-        places = secret.tidy()
-        if places:
-            made.append((secret.best, tuple(locator.occurrence(place) for place in places)))
+    kept = [(secret.best, places) for secret in secrets if (places := secret.tidy())]
+    locator.prepare([place.span.start for _, places in kept for place in places])
+    made = [(best, tuple(locator.occurrence(place) for place in places)) for best, places in kept]
     made.sort(key=lambda pair: (-pair[0].severity, -pair[0].confidence, pair[1][0].offset, pair[0].kind))
     return tuple(
         Finding(

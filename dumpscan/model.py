@@ -259,6 +259,8 @@ class Occurrence:
     """One place of one encoding of one component of a secret, in the dump file.
 
     ``virtual`` is set where ``address`` is a physical address, and a page table of the dump maps it.
+    ``object`` is what holds it where the dump is of objects: a field with its class, a path. ``member`` is the file in
+    a container, from whose start ``offset`` then counts.
     """
 
     offset: int
@@ -270,6 +272,8 @@ class Occurrence:
     module: str | None = None
     thread: int | None = None
     virtual: int | None = None
+    object: str | None = None
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

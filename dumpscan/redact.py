@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 
 from dumpscan.errors import DumpscanError, RedactionError, UsageError
 from dumpscan.findings import Secret, merged_spans
+from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.model import DumpReport, Span
 from dumpscan.scan import Options, Progress, Scan, scan_source, silent, sweep_source
 from dumpscan.source import FileSource, Source
@@ -33,6 +35,7 @@ _TEXT[0x21:0x7F] = True
 _TEXT_OR_BREAK = _TEXT.copy()
 _TEXT_OR_BREAK[[0, 9, 10, 13, 32]] = True
 _FILLER = ord("X")
+_JSON = (HeapSnapshot.name, NodeReport.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,32 @@ def filler(secret: bytes) -> bytes:
     return np.where(_TEXT[data], np.uint8(_FILLER), data).astype(np.uint8).tobytes()
 
 
+def text_filler(secret: bytes) -> bytes:
+    """As :func:`filler` in a file that is text as a whole; in JSON it leaves the quotes that end strings."""
+    return _NOT_STRUCTURE.sub(lambda match: b"X" * len(match[0]), secret)
+
+
+_NOT_STRUCTURE = re.compile(rb"\\.|[^\0-\x20\"]", re.S)
+_ESCAPE = re.compile(rb"\\u[0-9a-fA-F]{4}|\\.|[^\\]+", re.S)
+_RUN = re.compile(rb"(?<!\\)\\")
+_LONGEST_RUN = 64
+
+
+def whole_escapes(source: Source, span: Span) -> Span:
+    """``span`` of a JSON text with the escapes whole that it cuts: what is left of one would not be JSON."""
+    low = max(0, span.start - _LONGEST_RUN)
+    data = source.read(low, span.end - low + 8)
+    start, end = span.start - low, span.end - low
+    first = _RUN.search(data, len(data) - len(data.lstrip(b"\\")) if low else 0)
+    whole = Span(start, end)
+    for match in _ESCAPE.finditer(data, min(start, first.start()) if first else start):
+        if match.start() >= end:
+            break
+        if match[0][:1] == b"\\" and match.end() > start:
+            whole = Span(min(whole.start, match.start()), max(whole.end, match.end()))
+    return Span(low + whole.start, low + whole.end)
+
+
 def redact_path(
     path: str,
     copy: Path,
@@ -71,27 +100,43 @@ def redact_path(
     the dump itself or exists (without ``force``), :class:`RedactionError` if the dump could not be read whole
     (without ``accept_incomplete``), the copy not be written, or not be verified. No part of it is left then.
     """
-    _check_destination(path, copy, force)
+    check_destination(path, copy, force)
     everything = replace(options, min_confidence=min(type(options.min_confidence)))
     with open_source(path) as opened:
-        scan = scan_source(opened.source, path, everything, progress, opened.unread)
-        if scan.report.verdict == "inconclusive" and not accept_incomplete:
-            raise RedactionError(f"no copy written, the scan is inconclusive: {_reason(scan.report)}")
-        with _part_file(copy) as part:
-            overwritten = _write(opened, scan, part, copy, everything, progress)
-            part.chmod(mode)
-            _fsync(part)
-            _publish(part, copy, force)
+        return redact_opened(opened, path, copy, everything, force, accept_incomplete, mode, progress)
+
+
+def redact_opened(
+    opened: Opened,
+    path: str,
+    copy: Path,
+    options: Options,
+    force: bool,
+    accept_incomplete: bool,
+    mode: int,
+    progress: Progress,
+) -> Redaction:
+    """As :func:`redact_path`, of a dump that is open; ``options`` let everything count, and ``copy`` was checked."""
+    scan = scan_source(opened.source, path, options, progress, opened.unread)
+    if scan.report.verdict == "inconclusive" and not accept_incomplete:
+        raise RedactionError(f"no copy written, the scan is inconclusive: {reason(scan.report)}")
+    with part_file(copy) as part:
+        overwritten = _write(opened, scan, part, copy, options, progress)
+        part.chmod(mode)
+        _fsync(part)
+        publish(part, copy, force)
     return Redaction(scan.report, overwritten)
 
 
-def _reason(report: DumpReport) -> str:
+def reason(report: DumpReport) -> str:
+    """Why a report is inconclusive, in short."""
     first = [*(f"{u.reason} (at {u.offset:#x})" for u in report.coverage.unread), *report.coverage.limits]
     more = f" and {len(first) - 1} more" if len(first) > 1 else ""
     return (first[0] if first else "not every byte was read") + more
 
 
-def _check_destination(path: str, copy: Path, force: bool) -> None:
+def check_destination(path: str, copy: Path, force: bool) -> None:
+    """Raise :class:`UsageError` unless ``copy`` can be written."""
     if path != "-" and copy.exists() and Path(path).exists() and copy.samefile(path):
         raise UsageError("the copy would overwrite the dump")
     if copy.is_dir():
@@ -105,7 +150,7 @@ def _check_destination(path: str, copy: Path, force: bool) -> None:
 
 
 @contextmanager
-def _part_file(copy: Path) -> Iterator[Path]:
+def part_file(copy: Path) -> Iterator[Path]:
     """A private file beside ``copy`` that is gone afterwards unless it was renamed."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{copy.name}.", suffix=".part", dir=copy.parent)
@@ -116,13 +161,14 @@ def _part_file(copy: Path) -> Iterator[Path]:
     try:
         yield part
     except OSError as error:
-        raise RedactionError(_disk_error(error)) from None
+        raise RedactionError(disk_error(error)) from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
 
 
-def _disk_error(error: OSError) -> str:
+def disk_error(error: OSError) -> str:
+    """What went wrong with the copy, without its name."""
     full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
     return "cannot write the copy: " + ("the disk is full" if full else error.strerror or type(error).__name__)
 
@@ -132,18 +178,18 @@ def _write(opened: Opened, scan: Scan, part: Path, copy: Path, options: Options,
     if not opened.wrapper:
         _copy_sparse(opened.source, part)
         with contextlib.closing(FileSource(part)) as plain:
-            spans = _redact_until_clean(plain, part, scan, options, progress)
-            _compare(opened.source, plain, spans)
+            spans = redact_until_clean(plain, part, scan, options, progress)
+            compare(opened.source, plain, spans)
         return sum(map(len, spans))
     spool = opened.source  # our own temporary file: redacted where it lies
     assert isinstance(spool, FileSource)
-    spans = _redact_until_clean(spool, spool.path, scan, options, progress)
+    spans = redact_until_clean(spool, spool.path, scan, options, progress)
     with part.open("r+b") as out:
         compress_into(opened.wrapper, spool, out, opened.member or copy.name)
     with open_source(str(part)) as written:
         if written.wrapper != opened.wrapper or written.unread:
             raise RedactionError(f"the copy does not read back as {opened.wrapper}")
-        _compare(written.source, spool, ())
+        compare(written.source, spool, ())
     return sum(map(len, spans))
 
 
@@ -163,13 +209,16 @@ def _write_all(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
-def _redact_until_clean(plain: FileSource, path: Path, scan: Scan, options: Options, progress: Progress) -> list[Span]:
+def redact_until_clean(plain: FileSource, path: Path, scan: Scan, options: Options, progress: Progress) -> list[Span]:
     """Overwrite all places in the file at ``path`` till nothing is found in it; returns the spans overwritten."""
     spans: list[Span] = []
     secrets: Sequence[Secret] = scan.secrets
     for _ in range(_ROUNDS):
         places = merged_spans(place.span for secret in secrets for place in secret.tidy())
-        _overwrite(plain, path, places)
+        if scan.layout.format in _JSON:
+            places = merged_spans(whole_escapes(plain, span) for span in places)
+        in_text = all(region.kind == "text" for region in scan.layout.regions)
+        _overwrite(plain, path, places, text_filler if in_text else filler)
         spans = merged_spans([*spans, *places])
         again = scan_source(plain, "copy", options, _renamed(progress))
         if again.report.format != scan.report.format:
@@ -184,15 +233,15 @@ def _renamed(progress: Progress) -> Progress:
     return lambda stage, done, total: progress(f"verify: {stage}", done, total)
 
 
-def _overwrite(source: Source, path: Path, spans: Iterable[Span]) -> None:
+def _overwrite(source: Source, path: Path, spans: Iterable[Span], fill: Callable[[bytes], bytes]) -> None:
     with path.open("r+b", buffering=0) as out:
         for span in spans:
             for start in range(span.start, span.end, _CHUNK):
                 out.seek(start)
-                _write_all(out.fileno(), filler(source.read(start, min(_CHUNK, span.end - start))))
+                _write_all(out.fileno(), fill(source.read(start, min(_CHUNK, span.end - start))))
 
 
-def _compare(source: Source, plain: Source, spans: Sequence[Span]) -> None:
+def compare(source: Source, plain: Source, spans: Sequence[Span]) -> None:
     """Raise unless ``plain`` is ``source`` outside ``spans``."""
     if source.size != plain.size:
         raise RedactionError(f"the copy has {plain.size} bytes, the dump {source.size}")
@@ -216,7 +265,7 @@ def _fsync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _publish(part: Path, copy: Path, force: bool) -> None:
+def publish(part: Path, copy: Path, force: bool) -> None:
     """Give the copy its name; without ``force`` never over a file that came into being meanwhile."""
     if force or not hasattr(os, "link"):
         part.replace(copy)

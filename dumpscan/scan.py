@@ -19,10 +19,11 @@ from functools import partial
 from pathlib import Path
 
 from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
-from dumpscan.errors import IncompleteError
-from dumpscan.findings import Locator, Place, Secret, Secrets, findings
+from dumpscan.errors import FormatError, IncompleteError
+from dumpscan.findings import Locator, Objects, Place, Secret, Secrets, findings
 from dumpscan.formats.memory_map import AddressMap
 from dumpscan.formats.registry import read_layout
+from dumpscan.heap_values import HEAPS
 from dumpscan.keys import public_identity
 from dumpscan.model import (
     Clue,
@@ -116,13 +117,14 @@ def scan_source(
     windows = _Windows(source, layout, options)
     with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(_sha256, source, stopped)
+            digest = side.submit(content_digest, source, stopped)
             state = _first_pass(executor, job, windows, options, progress)
         if windows.left_out:
             state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
+        heap = _read_heap(state, source, layout)
         _prove(state, source, layout, options)
         _sweep(state, job, windows, options, layout, progress)
-        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result())
+        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result(), heap)
 
 
 class _Windows:
@@ -228,10 +230,11 @@ def _stopping() -> Iterator[threading.Event]:
         raise
 
 
-def _sha256(source: Source, stopped: threading.Event) -> str:
+def content_digest(source: Source, stopped: threading.Event | None = None) -> str:
+    """SHA-256 of the bytes of ``source``, in hexadecimal."""
     digest = hashlib.sha256()
     for offset in range(0, source.size, _CHUNK):
-        if stopped.is_set():
+        if stopped is not None and stopped.is_set():
             break
         digest.update(source.read(offset, min(_CHUNK, source.size - offset)))
     return digest.hexdigest()
@@ -244,6 +247,23 @@ def _first_pass(executor: Executor | None, job: Job, windows: _Windows, options:
         state.take(evidence)
         progress("scan", evidence.owned, total)
     return state
+
+
+def _read_heap(state: _State, source: Source, layout: Layout) -> Objects | None:
+    """The objects of a heap dump, and the secrets that the names of their fields tell."""
+    if layout.format not in HEAPS:
+        return None
+    started = time.perf_counter()
+    try:
+        heap, values = HEAPS[layout.format](source)
+    except FormatError as error:
+        state.limits[f"the objects are not told apart: {error}"] += 1
+        return None
+    for candidate in values:
+        state.secrets.add(candidate)
+    state.limits.update(heap.limits)
+    state.seconds["objects"] += time.perf_counter() - started  # type: ignore[assignment]
+    return heap
 
 
 def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
@@ -318,9 +338,10 @@ def _finish(
     options: Options,
     unread: tuple[Unread, ...],
     sha256: str,
+    heap: Objects | None,
 ) -> Scan:
     secrets = tuple(s for s in state.secrets.settled() if s.best.confidence >= options.min_confidence)
-    found = findings(secrets, Locator(source, layout), options.fingerprint_key)
+    found = findings(secrets, Locator(source, layout, heap), options.fingerprint_key)
     state.limits.update(options.refused)
     limits = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in sorted(state.limits.items()))
     report = DumpReport(
@@ -329,14 +350,15 @@ def _finish(
         sha256=sha256,
         format=layout.format,
         architecture=layout.architecture,
-        verdict=_verdict(found, bool(unread or limits or state.owned != source.size), options),
+        verdict=verdict(found, bool(unread or limits or state.owned != source.size), options),
         coverage=Coverage(source.size, state.owned - state.zero, state.zero, unread, limits),
         findings=found,
     )
     return Scan(report, secrets, layout, dict(state.seconds))
 
 
-def _verdict(found: Sequence[Finding], incomplete: bool, options: Options) -> str:
+def verdict(found: Sequence[Finding], incomplete: bool, options: Options) -> str:
+    """What is to be said of a dump in which ``found`` was found."""
     if incomplete:
         return "inconclusive"
     return "findings" if any(counts(finding, options) for finding in found) else "clean"

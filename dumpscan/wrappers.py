@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 import lz4.frame
 import zstandard
 
-from dumpscan.decoders import CHUNK, WRAPPERS, Damage, decode_stream, decode_zip, recognise
+from dumpscan.decoders import CHUNK, WRAPPERS, Damage, decode_stream, decode_zip, holds_one_file, recognise
 from dumpscan.errors import RedactionError, SourceError, UsageError
 from dumpscan.model import Unread
 from dumpscan.source import FileSource, Source, Spool
@@ -113,11 +113,13 @@ def open_source(
     progress: Callable[[int], None] | None = None,
     stdin: BinaryIO | None = None,
     limits: Limits | None = None,
+    archives: bool = False,
 ) -> Iterator[Opened]:
     """Open the dump at ``path`` (``-`` is standard input, or ``stdin``), and take its wrappers off.
 
     ``progress`` is told of compressed bytes as they are read. Temporary files go to ``spool_dir`` (default: where
-    the system puts them) and are gone when the context is left. Raises :class:`SourceError`: not a readable regular
+    the system puts them) and are gone when the context is left. With ``archives`` a zip of several files is no error,
+    but left as it is. Raises :class:`SourceError`: not a readable regular
     file, empty, a zip with several members or a password, too many wrappers, a bomb, no temporary space.
     """
     limits = limits or Limits()
@@ -129,7 +131,7 @@ def open_source(
             _spool_stream(stdin or sys.stdin.buffer, held)
         source = FileSource(held.path if held else path)
         stack.callback(source.close)
-        yield _unwrap(source, held, stack, spool_dir, progress or (lambda _: None), limits)
+        yield _unwrap(source, held, stack, spool_dir, progress or (lambda _: None), limits, archives)
 
 
 def _unwrap(
@@ -139,6 +141,7 @@ def _unwrap(
     spool_dir: Path | None,
     progress: Callable[[int], None],
     limits: Limits,
+    archives: bool,
 ) -> Opened:
     """Take wrappers off till none is left; ``held`` is the spool behind ``source``, given up once it is unwrapped."""
     wrappers: list[str] = []
@@ -146,6 +149,8 @@ def _unwrap(
     member = ""
     outermost = source.size
     while name := recognise(source):
+        if name == "zip" and archives and not holds_one_file(source):
+            break
         if len(wrappers) == limits.depth:
             raise SourceError(f"more than {limits.depth} wrappers around the dump: {'+'.join([*wrappers, name])}")
         layer = _Layer(name, source, spool_dir, limits, outermost)

@@ -103,7 +103,8 @@ def test_what_cannot_be_read_exits_3(tmp_path: Path) -> None:
     empty.touch()
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    for path in (tmp_path, empty, fifo, tmp_path / "missing"):
+    assert dumpscan_run("scan", tmp_path).returncode == 3  # a folder without any dump
+    for path in (empty, fifo, tmp_path / "missing"):
         check_one_line(dumpscan_run("scan", path))
         copy = tmp_path / "copy"
         check_one_line(dumpscan_run("redact", path, "-o", copy))

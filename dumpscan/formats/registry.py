@@ -7,17 +7,34 @@ from dataclasses import replace
 from dumpscan.errors import FormatError
 from dumpscan.formats.base import HEAD_SIZE, Format
 from dumpscan.formats.elf_core import ElfCore
+from dumpscan.formats.faulthandler_text import FaulthandlerText
 from dumpscan.formats.hprof import Hprof
 from dumpscan.formats.lime import Lime
 from dumpscan.formats.macho_core import MachoCore
 from dumpscan.formats.minidump import Minidump
+from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.formats.raw import Raw
+from dumpscan.formats.tombstone import Tombstone, TombstoneProto
 from dumpscan.formats.vmware import VMware
 from dumpscan.formats.windows_kernel import WindowsKernel
 from dumpscan.model import Layout, Unread
 from dumpscan.source import Source
 
-FORMATS: tuple[Format, ...] = (ElfCore(), Minidump(), Hprof(), MachoCore(), Lime(), VMware(), WindowsKernel(), Raw())
+FORMATS: tuple[Format, ...] = (
+    ElfCore(),
+    Minidump(),
+    Hprof(),
+    MachoCore(),
+    Lime(),
+    VMware(),
+    WindowsKernel(),
+    HeapSnapshot(),
+    NodeReport(),
+    Tombstone(),
+    TombstoneProto(),
+    FaulthandlerText(),
+    Raw(),
+)
 
 
 def recognise(source: Source) -> Format:

@@ -14,6 +14,7 @@ from dumpscan.matchers.ctr_drbg import CTR_DRBG
 from dumpscan.matchers.der import DER
 from dumpscan.matchers.jwk import JWK
 from dumpscan.matchers.jwt import Jwt
+from dumpscan.matchers.named_values import NAMED_VALUES
 from dumpscan.matchers.openpgp import OPENPGP
 from dumpscan.matchers.openssh import OPENSSH
 from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
@@ -45,6 +46,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     CTR_DRBG,
     CHACHA,
     TLS_SECRETS,
+    NAMED_VALUES,
 )
 
 

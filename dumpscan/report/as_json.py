@@ -65,8 +65,11 @@ def finding_object(finding: Finding) -> dict[str, Any]:
 
 
 def _occurrence(occurrence: Occurrence) -> dict[str, Any]:
-    virtual = {} if occurrence.virtual is None else {"virtual_address": occurrence.virtual}
-    return virtual | {
+    names = (("object", occurrence.object), ("member", occurrence.member))
+    known: dict[str, Any] = {key: printable(name) for key, name in names if name is not None}
+    if occurrence.virtual is not None:
+        known["virtual_address"] = occurrence.virtual
+    return known | {
         "offset": occurrence.offset,
         "length": occurrence.length,
         "component": printable(occurrence.component),

@@ -128,8 +128,13 @@ def _location(occurrence: Occurrence, artifact: dict[str, Any]) -> dict[str, Any
         "physicalLocation": physical,
         "message": _message(f"{occurrence.component} as {occurrence.encoding}"),
     }
-    if occurrence.module:
-        location["logicalLocations"] = [{"name": printable(occurrence.module), "kind": "module"}]
+    logical = [
+        {"name": printable(name), "kind": kind}
+        for name, kind in ((occurrence.member, "member"), (occurrence.module, "module"), (occurrence.object, "object"))
+        if name
+    ]
+    if logical:
+        location["logicalLocations"] = logical
     if occurrence.thread is not None:
         location["properties"] = {"thread": occurrence.thread}
     return location

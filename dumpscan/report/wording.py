@@ -50,8 +50,8 @@ def gap(unread: Unread) -> str:
 
 
 def place(occurrence: Occurrence) -> str:
-    """Where an occurrence lies, for people: region, module, thread."""
-    names = [name for name in (occurrence.region, occurrence.module) if name]
+    """Where an occurrence lies, for people: region, module, object, thread."""
+    names = [name for name in (occurrence.member, occurrence.region, occurrence.module, occurrence.object) if name]
     if len(names) == 2 and names[0] == names[1]:
         names.pop()
     if occurrence.virtual is not None:

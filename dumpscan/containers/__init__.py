@@ -1,0 +1,1 @@
+"""Archives, folders and crash reports that hold several files."""
