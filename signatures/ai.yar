@@ -611,7 +611,7 @@ rule cohere_context {
     anchor_nocase = true
     longest = 84
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{40})\\Z"
     boundary = "token"
     reference = "https://docs.cohere.com/reference/about"
     example = "COHERE_API_KEY=<base62:40>"
@@ -634,7 +634,7 @@ rule mistral_context {
     anchor_nocase = true
     longest = 73
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://docs.mistral.ai/getting-started/quickstart/"
     example = "MISTRAL_API_KEY=<base62:32>"
@@ -657,7 +657,7 @@ rule elevenlabs_context {
     anchor_nocase = true
     longest = 99
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?((sk_[0-9a-f]{48}|[0-9a-f]{32}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((sk_[0-9a-f]{48}|[0-9a-f]{32}))\\Z"
     boundary = "token"
     reference = "https://elevenlabs.io/docs/api-reference/authentication"
     example = "ELEVENLABS_API_KEY=sk_<hex:48>"
@@ -680,7 +680,7 @@ rule assemblyai_context {
     anchor_nocase = true
     longest = 77
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://www.assemblyai.com/docs/api-reference/overview"
     example = "ASSEMBLYAI_API_KEY=<hex:32>"
@@ -703,7 +703,7 @@ rule deepgram_context {
     anchor_nocase = true
     longest = 82
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://developers.deepgram.com/docs/create-additional-api-keys"
     example = "DEEPGRAM_API_KEY=<hex:40>"
@@ -726,7 +726,7 @@ rule voyage_context {
     anchor_nocase = true
     longest = 86
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((pa|al)-[0-9A-Za-z_-]{43})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((pa|al)-[0-9A-Za-z_-]{43})\\Z"
     boundary = "token"
     reference = "https://docs.voyageai.com/docs/api-key-and-installation"
     example = "VOYAGE_API_KEY=pa-<base64url:43>"
@@ -749,7 +749,7 @@ rule fireworks_context {
     anchor_nocase = true
     longest = 70
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(fw_[0-9A-Za-z]{22,24})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(fw_[0-9A-Za-z]{22,24})\\Z"
     boundary = "token"
     reference = "https://docs.fireworks.ai/api-reference/introduction"
     example = "FIREWORKS_API_KEY=fw_<base62:24>"
@@ -772,7 +772,7 @@ rule firecrawl_context {
     anchor_nocase = true
     longest = 78
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?(fc-[0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(fc-[0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://docs.firecrawl.dev/introduction"
     example = "FIRECRAWL_API_KEY=fc-<hex:32>"
@@ -795,7 +795,7 @@ rule wandb_legacy_context {
     anchor_nocase = true
     longest = 90
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://docs.wandb.ai/support/find_api_key"
     example = "WANDB_API_KEY=<hex:40>"
@@ -818,7 +818,7 @@ rule brave_context {
     anchor_nocase = true
     longest = 85
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(BSA[0-9A-Za-z_-]{27,28})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(BSA[0-9A-Za-z_-]{27,28})\\Z"
     boundary = "token"
     reference = "https://api-dashboard.search.brave.com/documentation"
     example = "X-Subscription-Token=BSA<base64url:28>"
@@ -841,7 +841,7 @@ rule zhipu_context {
     anchor_nocase = true
     longest = 91
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32}\\.[0-9A-Za-z]{16})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32}\\.[0-9A-Za-z]{16})\\Z"
     boundary = "token"
     reference = "https://docs.z.ai/api-reference/introduction"
     example = "ZHIPUAI_API_KEY=<hex:32>.<base62:16>"
@@ -864,7 +864,7 @@ rule ollama_context {
     anchor_nocase = true
     longest = 97
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32}\\.[0-9A-Za-z_-]{24})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32}\\.[0-9A-Za-z_-]{24})\\Z"
     boundary = "token"
     reference = "https://docs.ollama.com/cloud"
     example = "OLLAMA_API_KEY=<hex:32>.<base62:24>"

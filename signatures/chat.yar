@@ -451,7 +451,7 @@ rule twilio_context {
     anchor_nocase = true
     longest = 72
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{32}|[0-9A-Za-z]{32}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{32}|[0-9A-Za-z]{32}))\\Z"
     boundary = "token"
     reference = "https://www.twilio.com/docs/iam/api-keys"
     example = "TWILIO_AUTH_TOKEN=<hex:32>"
@@ -474,7 +474,7 @@ rule twitch_context {
     anchor_nocase = true
     longest = 70
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-z]{30})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-z]{30})\\Z"
     boundary = "token"
     reference = "https://dev.twitch.tv/docs/authentication/"
     example = "TWITCH_CLIENT_SECRET=<lownum:30>"
@@ -497,7 +497,7 @@ rule twitter_context {
     anchor_nocase = true
     longest = 109
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z]{50}|[0-9A-Za-z]{45}|[0-9]{8,19}-[0-9A-Za-z]{40}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z]{50}|[0-9A-Za-z]{45}|[0-9]{8,19}-[0-9A-Za-z]{40}))\\Z"
     boundary = "token"
     reference = "https://docs.x.com/resources/fundamentals/authentication/oauth-1-0a/api-key-and-secret"
     example = "TWITTER_CONSUMER_SECRET=<base62:50>"
@@ -520,7 +520,7 @@ rule facebook_context {
     anchor_nocase = true
     longest = 75
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://developers.facebook.com/docs/facebook-login/security"
     example = "FACEBOOK_APP_SECRET=<hex:32>"
@@ -543,7 +543,7 @@ rule linkedin_context {
     anchor_nocase = true
     longest = 90
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((WPL_AP1\\.[0-9A-Za-z.=+\\/]{20,40}|[0-9A-Za-z]{16}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((WPL_AP1\\.[0-9A-Za-z.=+\\/]{20,40}|[0-9A-Za-z]{16}))\\Z"
     boundary = "token"
     reference = "https://learn.microsoft.com/linkedin/shared/authentication/client-credentials-flow"
     example = "LINKEDIN_CLIENT_SECRET=<base62:16>"
@@ -566,7 +566,7 @@ rule line_context {
     anchor_nocase = true
     longest = 235
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{150,180}=)\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{150,180}=)\\Z"
     boundary = "token"
     reference = "https://developers.line.biz/en/docs/messaging-api/channel-access-tokens/"
     example = "LINE_CHANNEL_ACCESS_TOKEN=<base62:171>="
@@ -589,7 +589,7 @@ rule lark_context {
     anchor_nocase = true
     longest = 72
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://open.larksuite.com/document/server-docs/getting-started/api-access-token"
     example = "LARK_APP_SECRET=<base62:32>"
@@ -612,7 +612,7 @@ rule zoom_context {
     anchor_nocase = true
     longest = 75
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32,36})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32,36})\\Z"
     boundary = "token"
     reference = "https://developers.zoom.us/docs/internal-apps/s2s-oauth/"
     example = "ZOOM_CLIENT_SECRET=<base62:32>"
@@ -635,7 +635,7 @@ rule webex_context {
     anchor_nocase = true
     longest = 145
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64}_[0-9A-Z]{4}_[0-9a-f-]{36})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64}_[0-9A-Z]{4}_[0-9a-f-]{36})\\Z"
     boundary = "token"
     reference = "https://developer.webex.com/docs/getting-started"
     example = "WEBEX_ACCESS_TOKEN=<base62:64>_P0A1_<uuid4>"
@@ -658,7 +658,7 @@ rule mattermost_context {
     anchor_nocase = true
     longest = 70
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-z]{26})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-z]{26})\\Z"
     boundary = "token"
     reference = "https://developers.mattermost.com/integrate/reference/personal-access-token/"
     example = "MATTERMOST_TOKEN=<lownum:26>"
@@ -681,7 +681,7 @@ rule zendesk_context {
     anchor_nocase = true
     longest = 81
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{40})\\Z"
     boundary = "token"
     reference = "https://developer.zendesk.com/api-reference/introduction/security-and-auth/"
     example = "ZENDESK_API_TOKEN=<base62:40>"
@@ -704,7 +704,7 @@ rule spotify_context {
     anchor_nocase = true
     longest = 73
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://developer.spotify.com/documentation/web-api/concepts/apps"
     example = "SPOTIFY_CLIENT_SECRET=<hex:32>"
@@ -727,7 +727,7 @@ rule vonage_context {
     anchor_nocase = true
     longest = 56
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{16})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{16})\\Z"
     boundary = "token"
     reference = "https://developer.vonage.com/en/concepts/guides/authentication"
     example = "VONAGE_API_SECRET=<base62:16>"
@@ -750,7 +750,7 @@ rule plivo_context {
     anchor_nocase = true
     longest = 79
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{38}[0-9A-Za-z+\\/=]{2})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{38}[0-9A-Za-z+\\/=]{2})\\Z"
     boundary = "token"
     reference = "https://www.plivo.com/docs/account/api/request"
     example = "PLIVO_AUTH_TOKEN=<base62:40>"
@@ -773,7 +773,7 @@ rule messagebird_context {
     anchor_nocase = true
     longest = 75
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(((live|test)_)?[0-9A-Za-z]{25})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(((live|test)_)?[0-9A-Za-z]{25})\\Z"
     boundary = "token"
     reference = "https://developers.messagebird.com/api/"
     example = "MESSAGEBIRD_ACCESS_KEY=<base62:25>"
@@ -796,7 +796,7 @@ rule sendbird_context {
     anchor_nocase = true
     longest = 82
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://sendbird.com/docs/chat/platform-api/v3/prepare-to-use-api"
     example = "SENDBIRD_API_TOKEN=<hex:40>"
@@ -819,7 +819,7 @@ rule pusher_context {
     anchor_nocase = true
     longest = 60
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{20})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{20})\\Z"
     boundary = "token"
     reference = "https://pusher.com/docs/channels/"
     example = "PUSHER_APP_SECRET=<hex:20>"
@@ -842,7 +842,7 @@ rule telegram_context {
     anchor_nocase = true
     longest = 88
     validator = "telegram-bot"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9]{8,10}:[0-9A-Za-z_-]{35})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9]{8,10}:[0-9A-Za-z_-]{35})\\Z"
     boundary = "token"
     reference = "https://core.telegram.org/bots/api#authorizing-your-bot"
     example = "TELEGRAM_BOT_TOKEN=<digits:10>:<base64url:35>"

@@ -1392,7 +1392,7 @@ rule cloudflare_context {
     anchor_nocase = true
     longest = 84
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z_-]{40}|[0-9a-f]{37}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z_-]{40}|[0-9a-f]{37}))\\Z"
     boundary = "token"
     reference = "https://developers.cloudflare.com/fundamentals/api/get-started/create-token/"
     example = "CLOUDFLARE_API_TOKEN=<base64url:40>"
@@ -1415,7 +1415,7 @@ rule heroku_context {
     anchor_nocase = true
     longest = 76
     validator = "uuid4"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://devcenter.heroku.com/articles/authentication"
     example = "HEROKU_API_KEY=<uuid4>"
@@ -1438,7 +1438,7 @@ rule linode_context {
     anchor_nocase = true
     longest = 104
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
     boundary = "token"
     reference = "https://techdocs.akamai.com/linode-api/reference/get-started"
     example = "LINODE_TOKEN=<hex:64>"
@@ -1461,7 +1461,7 @@ rule vultr_context {
     anchor_nocase = true
     longest = 75
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Z]{36})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Z]{36})\\Z"
     boundary = "token"
     reference = "https://www.vultr.com/api/"
     example = "VULTR_API_KEY=<upnum:36>"
@@ -1484,7 +1484,7 @@ rule hetzner_context {
     anchor_nocase = true
     longest = 105
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64})\\Z"
     boundary = "token"
     reference = "https://docs.hetzner.cloud/"
     example = "HCLOUD_TOKEN=<base62:64>"
@@ -1507,7 +1507,7 @@ rule scaleway_context {
     anchor_nocase = true
     longest = 80
     validator = "uuid4"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://www.scaleway.com/en/docs/iam/how-to/create-api-keys/"
     example = "SCW_SECRET_KEY=<uuid4>"
@@ -1530,7 +1530,7 @@ rule exoscale_context {
     anchor_nocase = true
     longest = 85
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43})\\Z"
     boundary = "token"
     reference = "https://community.exoscale.com/product/iam/how-to/api-key/"
     example = "EXOSCALE_API_SECRET=<base64url:43>"
@@ -1553,7 +1553,7 @@ rule civo_context {
     anchor_nocase = true
     longest = 88
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{50})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{50})\\Z"
     boundary = "token"
     reference = "https://www.civo.com/docs/account/api-keys"
     example = "CIVO_TOKEN=<base62:50>"
@@ -1576,7 +1576,7 @@ rule ovh_context {
     anchor_nocase = true
     longest = 70
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://help.ovhcloud.com/csm/en-api-getting-started-ovhcloud-api"
     example = "OVH_APPLICATION_SECRET=<base62:32>"
@@ -1599,7 +1599,7 @@ rule fastly_context {
     anchor_nocase = true
     longest = 72
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{32})\\Z"
     boundary = "token"
     reference = "https://docs.fastly.com/en/guides/using-api-tokens"
     example = "FASTLY_API_TOKEN=<base64url:32>"
@@ -1622,7 +1622,7 @@ rule ibm_context {
     anchor_nocase = true
     longest = 107
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{64}|[0-9A-Za-z_-]{44}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{64}|[0-9A-Za-z_-]{44}))\\Z"
     boundary = "token"
     reference = "https://cloud.ibm.com/docs/account?topic=account-userapikey"
     example = "IBMCLOUD_API_KEY=<base64url:44>"
@@ -1645,7 +1645,7 @@ rule backblaze_context {
     anchor_nocase = true
     longest = 79
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(K00[0-9][0-9A-Za-z+\\/]{27})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(K00[0-9][0-9A-Za-z+\\/]{27})\\Z"
     boundary = "token"
     reference = "https://www.backblaze.com/docs/cloud-storage-application-keys"
     example = "B2_APPLICATION_KEY=K005<base62:27>"
@@ -1668,7 +1668,7 @@ rule oracle_context {
     anchor_nocase = true
     longest = 90
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{43}=)\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{43}=)\\Z"
     boundary = "token"
     reference = "https://docs.oracle.com/iaas/Content/Identity/Tasks/managingcredentials.htm"
     example = "OCI_SECRET_KEY=<bytes64:32>"
@@ -1691,7 +1691,7 @@ rule alibaba_context {
     anchor_nocase = true
     longest = 81
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{30})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{30})\\Z"
     boundary = "token"
     reference = "https://www.alibabacloud.com/help/en/ram/user-guide/create-an-accesskey-pair"
     example = "ALIBABA_CLOUD_ACCESS_KEY_SECRET=<base62:30>"
@@ -1714,7 +1714,7 @@ rule tencent_context {
     anchor_nocase = true
     longest = 73
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://www.tencentcloud.com/document/product/598/32675"
     example = "TENCENTCLOUD_SECRET_KEY=<base62:32>"
@@ -1737,7 +1737,7 @@ rule azure_subscription_context {
     anchor_nocase = true
     longest = 91
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://learn.microsoft.com/azure/ai-services/authentication"
     example = "AZURE_OPENAI_API_KEY=<hex:32>"
@@ -1760,7 +1760,7 @@ rule railway_context {
     anchor_nocase = true
     longest = 77
     validator = "uuid4"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://docs.railway.com/guides/public-api"
     example = "RAILWAY_TOKEN=<uuid4>"
@@ -1783,7 +1783,7 @@ rule netlify_context {
     anchor_nocase = true
     longest = 87
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43,46})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43,46})\\Z"
     boundary = "token"
     reference = "https://docs.netlify.com/api/get-started/#authentication"
     example = "NETLIFY_AUTH_TOKEN=<base64url:43>"
@@ -1806,7 +1806,7 @@ rule vercel_context {
     anchor_nocase = true
     longest = 64
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{24})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{24})\\Z"
     boundary = "token"
     reference = "https://vercel.com/docs/rest-api#authentication"
     example = "VERCEL_TOKEN=<base62:24>"
@@ -1829,7 +1829,7 @@ rule yandex_context {
     anchor_nocase = true
     longest = 104
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((YC[0-9A-Za-z_-]{38}|y[0-3]_[0-9A-Za-z_-]{55,58}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((YC[0-9A-Za-z_-]{38}|y[0-3]_[0-9A-Za-z_-]{55,58}))\\Z"
     boundary = "token"
     reference = "https://yandex.cloud/en/docs/iam/concepts/authorization/access-key"
     example = "YANDEX_SECRET_KEY=YC<base64url:38>"
@@ -1852,7 +1852,7 @@ rule recaptcha_context {
     anchor_nocase = true
     longest = 83
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(6L[0-9A-Za-z_-]{38})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(6L[0-9A-Za-z_-]{38})\\Z"
     boundary = "token"
     reference = "https://developers.google.com/recaptcha/docs/verify"
     example = "RECAPTCHA_SECRET_KEY=6L<base64url:38>"

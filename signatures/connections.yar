@@ -357,7 +357,7 @@ rule algolia_context {
     anchor_nocase = true
     longest = 73
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://www.algolia.com/doc/guides/security/api-keys/"
     example = "ALGOLIA_API_KEY=<hex:32>"
@@ -380,7 +380,7 @@ rule confluent_context {
     anchor_nocase = true
     longest = 107
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{64})\\Z"
     boundary = "token"
     reference = "https://docs.confluent.io/cloud/current/security/authenticate/workload-identities/service-accounts/api-keys/overview.html"
     example = "CONFLUENT_API_SECRET=<base62:64>"
@@ -403,7 +403,7 @@ rule upstash_context {
     anchor_nocase = true
     longest = 173
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{48,130}={0,2})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{48,130}={0,2})\\Z"
     boundary = "token"
     reference = "https://upstash.com/docs/redis/features/restapi"
     example = "UPSTASH_REDIS_REST_TOKEN=<base62:54>"
@@ -426,7 +426,7 @@ rule meilisearch_context {
     anchor_nocase = true
     longest = 103
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{64}|[0-9A-Za-z_-]{43}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{64}|[0-9A-Za-z_-]{43}))\\Z"
     boundary = "token"
     reference = "https://www.meilisearch.com/docs/learn/security/basic_security"
     example = "MEILI_MASTER_KEY=<base64url:43>"
@@ -449,7 +449,7 @@ rule typesense_context {
     anchor_nocase = true
     longest = 91
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32,48})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32,48})\\Z"
     boundary = "token"
     reference = "https://typesense.org/docs/latest/api/api-keys.html"
     example = "TYPESENSE_API_KEY=<base62:32>"
@@ -472,7 +472,7 @@ rule couchbase_context {
     anchor_nocase = true
     longest = 145
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/%!@]{60,100}={0,2})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/%!@]{60,100}={0,2})\\Z"
     boundary = "token"
     reference = "https://docs.couchbase.com/cloud/management-api-guide/management-api-start.html"
     example = "CAPELLA_API_SECRET=<base62:64>"
@@ -495,7 +495,7 @@ rule mongodb_atlas_context {
     anchor_nocase = true
     longest = 83
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://www.mongodb.com/docs/atlas/configure-api-access/"
     example = "MONGODB_ATLAS_PRIVATE_KEY=<uuid4>"
@@ -518,7 +518,7 @@ rule aiven_context {
     anchor_nocase = true
     longest = 413
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{300,372}={0,2})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{300,372}={0,2})\\Z"
     boundary = "token"
     reference = "https://aiven.io/docs/platform/howto/create_authentication_token"
     example = "AIVEN_TOKEN=<base62:340>"
@@ -541,7 +541,7 @@ rule snowflake_context {
     anchor_nocase = true
     longest = 112
     validator = "plausible-password"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z!@#%^*_+=.~-]{8,64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z!@#%^*_+=.~-]{8,64})\\Z"
     boundary = "none"
     reference = "https://docs.snowflake.com/en/user-guide/snowsql-start"
     example = "SNOWSQL_PWD=Zq8!<base62:12>"

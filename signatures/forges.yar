@@ -542,7 +542,7 @@ rule azure_devops_context {
     anchor_nocase = true
     longest = 104
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([a-z2-7]{52})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([a-z2-7]{52})\\Z"
     boundary = "token"
     reference = "https://learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate"
     example = "AZURE_DEVOPS_EXT_PAT=<base32low:52>"
@@ -565,7 +565,7 @@ rule github_oauth_context {
     anchor_nocase = true
     longest = 83
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps"
     example = "GITHUB_CLIENT_SECRET=<hex:40>"
@@ -588,7 +588,7 @@ rule gitea_context {
     anchor_nocase = true
     longest = 82
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://docs.gitea.com/development/api-usage"
     example = "GITEA_TOKEN=<hex:40>"
@@ -611,7 +611,7 @@ rule jira_pat_context {
     anchor_nocase = true
     longest = 88
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z+\\/]{44}|[0-9A-Za-z]{24}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z+\\/]{44}|[0-9A-Za-z]{24}))\\Z"
     boundary = "token"
     reference = "https://confluence.atlassian.com/enterprise/using-personal-access-tokens-1026032365.html"
     example = "JIRA_TOKEN=<base62:44>"
@@ -634,7 +634,7 @@ rule bitbucket_context {
     anchor_nocase = true
     longest = 107
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z_-]{64}|[0-9A-Za-z]{32}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z_-]{64}|[0-9A-Za-z]{32}))\\Z"
     boundary = "token"
     reference = "https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/"
     example = "BITBUCKET_OAUTH_SECRET=<base62:32>"
@@ -657,7 +657,7 @@ rule codecov_context {
     anchor_nocase = true
     longest = 77
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-z]{32}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-z]{32}))\\Z"
     boundary = "token"
     reference = "https://docs.codecov.com/docs/codecov-tokens"
     example = "CODECOV_TOKEN=<uuid4>"
@@ -680,7 +680,7 @@ rule coveralls_context {
     anchor_nocase = true
     longest = 80
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32,37})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32,37})\\Z"
     boundary = "token"
     reference = "https://docs.coveralls.io/ci-services"
     example = "COVERALLS_REPO_TOKEN=<base62:32>"
@@ -703,7 +703,7 @@ rule phabricator_context {
     anchor_nocase = true
     longest = 77
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((api|cli)-[0-9a-z]{28})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((api|cli)-[0-9a-z]{28})\\Z"
     boundary = "token"
     reference = "https://secure.phabricator.com/book/phabricator/"
     example = "CONDUIT_TOKEN=cli-<lownum:28>"

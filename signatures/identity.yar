@@ -587,7 +587,7 @@ rule auth0_context {
     anchor_nocase = true
     longest = 103
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{64})\\Z"
     boundary = "token"
     reference = "https://auth0.com/docs/get-started/applications/application-settings"
     example = "AUTH0_CLIENT_SECRET=<base64url:64>"
@@ -610,7 +610,7 @@ rule onelogin_context {
     anchor_nocase = true
     longest = 106
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
     boundary = "token"
     reference = "https://developers.onelogin.com/api-docs/1/getting-started/working-with-api-credentials"
     example = "ONELOGIN_CLIENT_SECRET=<hex:64>"
@@ -633,7 +633,7 @@ rule duo_context {
     anchor_nocase = true
     longest = 78
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{40})\\Z"
     boundary = "token"
     reference = "https://duo.com/docs/adminapi"
     example = "DUO_SKEY=<base62:40>"
@@ -656,7 +656,7 @@ rule keycloak_context {
     anchor_nocase = true
     longest = 74
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://www.keycloak.org/docs/latest/server_admin/"
     example = "KEYCLOAK_CLIENT_SECRET=<base62:32>"
@@ -679,7 +679,7 @@ rule bind_password_context {
     anchor_nocase = true
     longest = 111
     validator = "plausible-password"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z!@#%^*_+=.~-]{8,64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z!@#%^*_+=.~-]{8,64})\\Z"
     boundary = "none"
     reference = "https://www.openldap.org/doc/admin26/"
     example = "LDAP_BIND_PASSWORD=Zq8!<base62:10>"
@@ -702,7 +702,7 @@ rule fernet_context {
     anchor_nocase = true
     longest = 84
     validator = "base64-32"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43}=)\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43}=)\\Z"
     boundary = "base64"
     reference = "https://cryptography.io/en/latest/fernet/"
     example = "AIRFLOW__CORE__FERNET_KEY=<fernet>"

@@ -1143,7 +1143,7 @@ rule vault_context {
     anchor_nocase = true
     longest = 153
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?((s\\.[0-9A-Za-z]{24}|hvs\\.[0-9A-Za-z_-]{24,110}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((s\\.[0-9A-Za-z]{24}|hvs\\.[0-9A-Za-z_-]{24,110}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))\\Z"
     boundary = "token"
     reference = "https://developer.hashicorp.com/vault/docs/concepts/tokens"
     example = "VAULT_TOKEN=s.<base62:24>"
@@ -1166,7 +1166,7 @@ rule consul_context {
     anchor_nocase = true
     longest = 76
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://developer.hashicorp.com/consul/docs/security/acl/tokens"
     example = "CONSUL_HTTP_TOKEN=<uuid4>"
@@ -1189,7 +1189,7 @@ rule nomad_context {
     anchor_nocase = true
     longest = 75
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://developer.hashicorp.com/nomad/docs/concepts/acl"
     example = "NOMAD_TOKEN=<uuid4>"
@@ -1212,7 +1212,7 @@ rule hcp_context {
     anchor_nocase = true
     longest = 108
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{64})\\Z"
     boundary = "token"
     reference = "https://developer.hashicorp.com/hcp/docs/hcp/iam/service-principal"
     example = "HCP_CLIENT_SECRET=<base64url:64>"
@@ -1235,7 +1235,7 @@ rule ngrok_context {
     anchor_nocase = true
     longest = 96
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{27}_[0-9A-Za-z]{20,25})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{27}_[0-9A-Za-z]{20,25})\\Z"
     boundary = "token"
     reference = "https://ngrok.com/docs/agent/"
     example = "NGROK_AUTHTOKEN=2<base62:26>_<base62:21>"
@@ -1258,7 +1258,7 @@ rule zerotier_context {
     anchor_nocase = true
     longest = 74
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://docs.zerotier.com/api/central/"
     example = "ZEROTIER_TOKEN=<base62:32>"
@@ -1281,7 +1281,7 @@ rule jenkins_context {
     anchor_nocase = true
     longest = 75
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?((11[0-9a-f]{32}|[0-9a-f]{32}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((11[0-9a-f]{32}|[0-9a-f]{32}))\\Z"
     boundary = "token"
     reference = "https://www.jenkins.io/doc/book/system-administration/authenticating-scripted-clients/"
     example = "JENKINS_TOKEN=11<hex:32>"
@@ -1304,7 +1304,7 @@ rule travis_context {
     anchor_nocase = true
     longest = 62
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{22})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{22})\\Z"
     boundary = "token"
     reference = "https://docs.travis-ci.com/user/triggering-builds/"
     example = "TRAVIS_TOKEN=<base62:22>"
@@ -1327,7 +1327,7 @@ rule drone_context {
     anchor_nocase = true
     longest = 71
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://docs.drone.io/cli/configure/"
     example = "DRONE_TOKEN=<base62:32>"
@@ -1350,7 +1350,7 @@ rule circleci_context {
     anchor_nocase = true
     longest = 82
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://circleci.com/docs/managing-api-tokens/"
     example = "CIRCLECI_TOKEN=<hex:40>"
@@ -1373,7 +1373,7 @@ rule sonar_context {
     anchor_nocase = true
     longest = 79
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://docs.sonarsource.com/sonarqube-server/latest/user-guide/managing-tokens/"
     example = "SONAR_TOKEN=<hex:40>"
@@ -1396,7 +1396,7 @@ rule snyk_context {
     anchor_nocase = true
     longest = 74
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://docs.snyk.io/snyk-api/authentication-for-api"
     example = "SNYK_TOKEN=<uuid4>"
@@ -1419,7 +1419,7 @@ rule semgrep_context {
     anchor_nocase = true
     longest = 105
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
     boundary = "token"
     reference = "https://semgrep.dev/docs/deployment/add-semgrep-to-ci"
     example = "SEMGREP_APP_TOKEN=<hex:64>"
@@ -1442,7 +1442,7 @@ rule shodan_context {
     anchor_nocase = true
     longest = 72
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://developer.shodan.io/api"
     example = "SHODAN_API_KEY=<base62:32>"
@@ -1465,7 +1465,7 @@ rule virustotal_context {
     anchor_nocase = true
     longest = 108
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
     boundary = "token"
     reference = "https://docs.virustotal.com/reference/authentication"
     example = "VIRUSTOTAL_API_KEY=<hex:64>"
@@ -1488,7 +1488,7 @@ rule saucelabs_context {
     anchor_nocase = true
     longest = 76
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://docs.saucelabs.com/basics/environment-variables/"
     example = "SAUCE_ACCESS_KEY=<uuid4>"
@@ -1511,7 +1511,7 @@ rule browserstack_context {
     anchor_nocase = true
     longest = 66
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{20})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{20})\\Z"
     boundary = "token"
     reference = "https://www.browserstack.com/docs/automate/selenium/getting-started"
     example = "BROWSERSTACK_ACCESS_KEY=<base62:20>"
@@ -1534,7 +1534,7 @@ rule jwt_secret_context {
     anchor_nocase = true
     longest = 179
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_+\\/-]{24,128}={0,2})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_+\\/-]{24,128}={0,2})\\Z"
     boundary = "token"
     reference = "https://www.rfc-editor.org/rfc/rfc7515"
     example = "JWT_SECRET=<base62:48>"

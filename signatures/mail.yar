@@ -145,7 +145,7 @@ rule resend_context {
     anchor_nocase = true
     longest = 76
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(re_[0-9A-Za-z]{8}_[0-9A-Za-z]{24})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(re_[0-9A-Za-z]{8}_[0-9A-Za-z]{24})\\Z"
     boundary = "token"
     reference = "https://resend.com/docs/api-reference/introduction"
     example = "RESEND_API_KEY=re_<base62:8>_<base62:24>"
@@ -168,7 +168,7 @@ rule postmark_context {
     anchor_nocase = true
     longest = 78
     validator = "uuid4"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://postmarkapp.com/developer/api/overview"
     example = "POSTMARK_SERVER_TOKEN=<uuid4>"
@@ -191,7 +191,7 @@ rule mailjet_context {
     anchor_nocase = true
     longest = 75
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://dev.mailjet.com/email/guides/"
     example = "MJ_APIKEY_PRIVATE=<hex:32>"
@@ -214,7 +214,7 @@ rule sparkpost_context {
     anchor_nocase = true
     longest = 83
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://developers.sparkpost.com/api/"
     example = "SPARKPOST_API_KEY=<hex:40>"
@@ -237,7 +237,7 @@ rule mandrill_context {
     anchor_nocase = true
     longest = 67
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((md-)?[0-9A-Za-z_-]{22})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((md-)?[0-9A-Za-z_-]{22})\\Z"
     boundary = "token"
     reference = "https://mailchimp.com/developer/transactional/guides/quick-start/"
     example = "MANDRILL_API_KEY=md-<base62:22>"
@@ -260,7 +260,7 @@ rule klaviyo_context {
     anchor_nocase = true
     longest = 78
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(pk_[0-9A-Za-z]{34})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(pk_[0-9A-Za-z]{34})\\Z"
     boundary = "token"
     reference = "https://developers.klaviyo.com/en/docs/authenticate_"
     example = "KLAVIYO_API_KEY=pk_<hex:34>"
@@ -283,7 +283,7 @@ rule ses_smtp_context {
     anchor_nocase = true
     longest = 87
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(B[0-9A-Za-z+\\/]{43})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(B[0-9A-Za-z+\\/]{43})\\Z"
     boundary = "token"
     reference = "https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html"
     example = "SES_SMTP_PASSWORD=B<base64:43>"
@@ -306,7 +306,7 @@ rule mailtrap_context {
     anchor_nocase = true
     longest = 74
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://help.mailtrap.io/article/103-api-tokens"
     example = "MAILTRAP_API_TOKEN=<hex:32>"
@@ -329,7 +329,7 @@ rule elastic_email_context {
     anchor_nocase = true
     longest = 143
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-F]{96})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-F]{96})\\Z"
     boundary = "token"
     reference = "https://elasticemail.com/developers/api-documentation/rest-api"
     example = "ELASTICEMAIL_API_KEY=<HEX:96>"
@@ -352,7 +352,7 @@ rule mailerlite_context {
     anchor_nocase = true
     longest = 76
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://developers.mailerlite.com/docs/"
     example = "MAILERLITE_API_KEY=<hex:32>"

@@ -479,7 +479,7 @@ rule datadog_context {
     anchor_nocase = true
     longest = 83
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{40}|[0-9a-f]{32}|[0-9a-z]{40}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{40}|[0-9a-f]{32}|[0-9a-z]{40}))\\Z"
     boundary = "token"
     reference = "https://docs.datadoghq.com/account_management/api-app-keys/"
     example = "DATADOG_API_KEY=<hex:32>"
@@ -502,7 +502,7 @@ rule sentry_context {
     anchor_nocase = true
     longest = 104
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
     boundary = "token"
     reference = "https://docs.sentry.io/account/auth-tokens/"
     example = "SENTRY_AUTH_TOKEN=<hex:64>"
@@ -525,7 +525,7 @@ rule newrelic_context {
     anchor_nocase = true
     longest = 83
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{40}|NRAK-[0-9A-Z]{27}|[0-9a-f]{32}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{40}|NRAK-[0-9A-Z]{27}|[0-9a-f]{32}))\\Z"
     boundary = "token"
     reference = "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/"
     example = "NEW_RELIC_LICENSE_KEY=<hex:40>"
@@ -548,7 +548,7 @@ rule honeycomb_context {
     anchor_nocase = true
     longest = 77
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{32}|[0-9A-Za-z]{22}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{32}|[0-9A-Za-z]{22}))\\Z"
     boundary = "token"
     reference = "https://docs.honeycomb.io/configure/environments/manage-api-keys/"
     example = "HONEYCOMB_API_KEY=<hex:32>"
@@ -571,7 +571,7 @@ rule sumologic_context {
     anchor_nocase = true
     longest = 102
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64})\\Z"
     boundary = "token"
     reference = "https://help.sumologic.com/docs/manage/security/access-keys/"
     example = "SUMO_ACCESS_KEY=<base62:64>"
@@ -594,7 +594,7 @@ rule logzio_context {
     anchor_nocase = true
     longest = 70
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://docs.logz.io/docs/user-guide/admin/authentication-tokens/"
     example = "LOGZIO_TOKEN=<base62:32>"
@@ -617,7 +617,7 @@ rule rollbar_context {
     anchor_nocase = true
     longest = 73
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://docs.rollbar.com/docs/access-tokens"
     example = "ROLLBAR_ACCESS_TOKEN=<hex:32>"
@@ -640,7 +640,7 @@ rule bugsnag_context {
     anchor_nocase = true
     longest = 77
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{32}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))\\Z"
     boundary = "token"
     reference = "https://docs.bugsnag.com/api/data-access/"
     example = "BUGSNAG_API_KEY=<hex:32>"
@@ -663,7 +663,7 @@ rule pagerduty_context {
     anchor_nocase = true
     longest = 75
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([uy][+_][0-9A-Za-z_+-]{18}|[0-9a-f]{32}|R[0-9A-Z]{31}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([uy][+_][0-9A-Za-z_+-]{18}|[0-9a-f]{32}|R[0-9A-Z]{31}))\\Z"
     boundary = "token"
     reference = "https://support.pagerduty.com/main/docs/api-access-keys"
     example = "PAGERDUTY_API_KEY=u+<base62:18>"
@@ -686,7 +686,7 @@ rule mixpanel_context {
     anchor_nocase = true
     longest = 74
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9a-f]{32}|[0-9A-Za-z]{32}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{32}|[0-9A-Za-z]{32}))\\Z"
     boundary = "token"
     reference = "https://developer.mixpanel.com/reference/service-accounts"
     example = "MIXPANEL_SECRET=<hex:32>"
@@ -709,7 +709,7 @@ rule amplitude_context {
     anchor_nocase = true
     longest = 75
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://amplitude.com/docs/apis/authentication"
     example = "AMPLITUDE_SECRET_KEY=<hex:32>"
@@ -732,7 +732,7 @@ rule segment_context {
     anchor_nocase = true
     longest = 109
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z]{32}|sgp_[0-9A-Za-z]{64}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z]{32}|sgp_[0-9A-Za-z]{64}))\\Z"
     boundary = "token"
     reference = "https://segment.com/docs/connections/find-writekey/"
     example = "SEGMENT_WRITE_KEY=<base62:32>"
@@ -755,7 +755,7 @@ rule uptimerobot_context {
     anchor_nocase = true
     longest = 81
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([um][0-9]{6,9}-[0-9a-f]{24})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([um][0-9]{6,9}-[0-9a-f]{24})\\Z"
     boundary = "token"
     reference = "https://uptimerobot.com/api/"
     example = "UPTIMEROBOT_API_KEY=u<digits:7>-<hex:24>"
@@ -778,7 +778,7 @@ rule influx_context {
     anchor_nocase = true
     longest = 128
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{86}==)\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{86}==)\\Z"
     boundary = "token"
     reference = "https://docs.influxdata.com/influxdb/v2/admin/tokens/"
     example = "INFLUX_TOKEN=<base64url:86>=="
@@ -801,7 +801,7 @@ rule logtail_context {
     anchor_nocase = true
     longest = 70
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{24})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{24})\\Z"
     boundary = "token"
     reference = "https://betterstack.com/docs/logs/"
     example = "LOGTAIL_SOURCE_TOKEN=<base62:24>"

@@ -426,7 +426,7 @@ rule hex_pm_context {
     anchor_nocase = true
     longest = 77
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://hex.pm/docs/publish"
     example = "HEX_API_KEY=<hex:32>"
@@ -449,7 +449,7 @@ rule packagecloud_context {
     anchor_nocase = true
     longest = 94
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{48})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{48})\\Z"
     boundary = "token"
     reference = "https://packagecloud.io/docs/api"
     example = "PACKAGECLOUD_TOKEN=<hex:48>"
@@ -472,7 +472,7 @@ rule artifactory_context {
     anchor_nocase = true
     longest = 118
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64,73})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64,73})\\Z"
     boundary = "token"
     reference = "https://jfrog.com/help/r/jfrog-platform-administration-documentation/user-profile"
     example = "ARTIFACTORY_API_KEY=<base62:73>"
@@ -495,7 +495,7 @@ rule cocoapods_context {
     anchor_nocase = true
     longest = 81
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://guides.cocoapods.org/making/getting-setup-with-trunk.html"
     example = "COCOAPODS_TRUNK_TOKEN=<hex:32>"

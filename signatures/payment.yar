@@ -623,7 +623,7 @@ rule paypal_context {
     anchor_nocase = true
     longest = 120
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(E[0-9A-Za-z_-]{63,79})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(E[0-9A-Za-z_-]{63,79})\\Z"
     boundary = "token"
     reference = "https://developer.paypal.com/api/rest/"
     example = "PAYPAL_CLIENT_SECRET=E<base64url:79>"
@@ -646,7 +646,7 @@ rule adyen_context {
     anchor_nocase = true
     longest = 286
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(AQE[0-9A-Za-z+\\/=*-]{90,240})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(AQE[0-9A-Za-z+\\/=*-]{90,240})\\Z"
     boundary = "token"
     reference = "https://docs.adyen.com/development-resources/api-credentials/"
     example = "ADYEN_API_KEY=AQE<base64:160>"
@@ -669,7 +669,7 @@ rule plaid_context {
     anchor_nocase = true
     longest = 69
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{30})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{30})\\Z"
     boundary = "token"
     reference = "https://plaid.com/docs/api/"
     example = "PLAID_SECRET=<hex:30>"
@@ -692,7 +692,7 @@ rule razorpay_context {
     anchor_nocase = true
     longest = 66
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{24})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{24})\\Z"
     boundary = "token"
     reference = "https://razorpay.com/docs/api/authentication/"
     example = "RAZORPAY_KEY_SECRET=<base62:24>"
@@ -715,7 +715,7 @@ rule gocardless_context {
     anchor_nocase = true
     longest = 92
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((live|sandbox)_[0-9A-Za-z_-]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((live|sandbox)_[0-9A-Za-z_-]{40})\\Z"
     boundary = "token"
     reference = "https://developer.gocardless.com/api-reference/"
     example = "GOCARDLESS_ACCESS_TOKEN=live_<base64url:40>"
@@ -738,7 +738,7 @@ rule coinbase_context {
     anchor_nocase = true
     longest = 106
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{64})\\Z"
     boundary = "token"
     reference = "https://docs.cdp.coinbase.com/"
     example = "COINBASE_API_SECRET=<base64url:64>"
@@ -761,7 +761,7 @@ rule binance_context {
     anchor_nocase = true
     longest = 105
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64})\\Z"
     boundary = "token"
     reference = "https://developers.binance.com/docs/binance-spot-api-docs/rest-api"
     example = "BINANCE_API_SECRET=<base62:64>"
@@ -784,7 +784,7 @@ rule kraken_context {
     anchor_nocase = true
     longest = 128
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{86}==)\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{86}==)\\Z"
     boundary = "token"
     reference = "https://docs.kraken.com/api/docs/guides/spot-rest-auth"
     example = "KRAKEN_PRIVATE_KEY=<base64:86>=="
@@ -807,7 +807,7 @@ rule lob_context {
     anchor_nocase = true
     longest = 82
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((live|test)_(pub_)?[0-9a-f]{35})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((live|test)_(pub_)?[0-9a-f]{35})\\Z"
     boundary = "token"
     reference = "https://docs.lob.com/"
     example = "LOB_API_KEY=live_<hex:35>"
@@ -830,7 +830,7 @@ rule alchemy_context {
     anchor_nocase = true
     longest = 73
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{32})\\Z"
     boundary = "token"
     reference = "https://www.alchemy.com/docs/how-to-create-access-keys"
     example = "ALCHEMY_API_KEY=<base64url:32>"
@@ -853,7 +853,7 @@ rule infura_context {
     anchor_nocase = true
     longest = 72
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://docs.metamask.io/services/get-started/infura/"
     example = "INFURA_API_KEY=<hex:32>"
@@ -876,7 +876,7 @@ rule etherscan_context {
     anchor_nocase = true
     longest = 79
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Z]{34})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Z]{34})\\Z"
     boundary = "token"
     reference = "https://docs.etherscan.io/getting-an-api-key"
     example = "ETHERSCAN_API_KEY=<upnum:34>"
@@ -899,7 +899,7 @@ rule wise_context {
     anchor_nocase = true
     longest = 82
     validator = "uuid4"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://docs.wise.com/api-docs/features/authentication-access"
     example = "WISE_API_TOKEN=<uuid4>"
@@ -922,7 +922,7 @@ rule recurly_context {
     anchor_nocase = true
     longest = 73
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://recurly.com/developers/api/"
     example = "RECURLY_API_KEY=<hex:32>"

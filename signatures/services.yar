@@ -690,7 +690,7 @@ rule salesforce_context {
     anchor_nocase = true
     longest = 183
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(00D[0-9A-Za-z]{12,15}![0-9A-Za-z._]{90,120})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(00D[0-9A-Za-z]{12,15}![0-9A-Za-z._]{90,120})\\Z"
     boundary = "token"
     reference = "https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/intro_oauth_and_connected_apps.htm"
     example = "SALESFORCE_ACCESS_TOKEN=00D<base62:12>!<base62:96>"
@@ -713,7 +713,7 @@ rule openweather_context {
     anchor_nocase = true
     longest = 77
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://openweathermap.org/appid"
     example = "OPENWEATHER_API_KEY=<hex:32>"
@@ -736,7 +736,7 @@ rule rapidapi_context {
     anchor_nocase = true
     longest = 92
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-z]{10}msh[0-9a-z]{15}p[0-9a-z]{6}jsn[0-9a-z]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-z]{10}msh[0-9a-z]{15}p[0-9a-z]{6}jsn[0-9a-z]{12})\\Z"
     boundary = "token"
     reference = "https://docs.rapidapi.com/docs/keys"
     example = "X-RapidAPI-Key=<lownum:10>msh<lownum:15>p<lownum:6>jsn<lownum:12>"
@@ -759,7 +759,7 @@ rule trello_context {
     anchor_nocase = true
     longest = 116
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((ATTA[0-9A-Za-z]{72}|[0-9a-f]{64}|[0-9a-f]{32}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((ATTA[0-9A-Za-z]{72}|[0-9a-f]{64}|[0-9a-f]{32}))\\Z"
     boundary = "token"
     reference = "https://developer.atlassian.com/cloud/trello/guides/rest-api/api-introduction/"
     example = "TRELLO_TOKEN=ATTA<hex:64><HEX:8>"
@@ -782,7 +782,7 @@ rule asana_context {
     anchor_nocase = true
     longest = 71
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://developers.asana.com/docs/oauth"
     example = "ASANA_CLIENT_SECRET=<hex:32>"
@@ -805,7 +805,7 @@ rule dropbox_context {
     anchor_nocase = true
     longest = 196
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((sl\\.[0-9A-Za-z_-]{130,152}|[0-9a-z]{11}AAAAAAAAAA[0-9A-Za-z_-]{43}|[0-9a-z]{15}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((sl\\.[0-9A-Za-z_-]{130,152}|[0-9a-z]{11}AAAAAAAAAA[0-9A-Za-z_-]{43}|[0-9a-z]{15}))\\Z"
     boundary = "token"
     reference = "https://www.dropbox.com/developers/documentation/http/documentation"
     example = "DROPBOX_APP_SECRET=<lownum:15>"
@@ -828,7 +828,7 @@ rule box_context {
     anchor_nocase = true
     longest = 70
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
     boundary = "token"
     reference = "https://developer.box.com/guides/authentication/"
     example = "BOX_CLIENT_SECRET=<base62:32>"
@@ -851,7 +851,7 @@ rule cloudinary_context {
     anchor_nocase = true
     longest = 71
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{27})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{27})\\Z"
     boundary = "token"
     reference = "https://cloudinary.com/documentation/how_to_integrate_cloudinary"
     example = "CLOUDINARY_API_SECRET=<base64url:27>"
@@ -874,7 +874,7 @@ rule mapbox_context {
     anchor_nocase = true
     longest = 126
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?(sk\\.[0-9A-Za-z]{60}\\.[0-9A-Za-z]{22})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(sk\\.[0-9A-Za-z]{60}\\.[0-9A-Za-z]{22})\\Z"
     boundary = "token"
     reference = "https://docs.mapbox.com/api/accounts/tokens/"
     example = "MAPBOX_TOKEN=sk.<base62:60>.<base62:22>"
@@ -897,7 +897,7 @@ rule shopify_context {
     anchor_nocase = true
     longest = 73
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://shopify.dev/docs/apps/build/authentication-authorization"
     example = "SHOPIFY_API_SECRET=<hex:32>"
@@ -920,7 +920,7 @@ rule hubspot_context {
     anchor_nocase = true
     longest = 77
     validator = "random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
     boundary = "token"
     reference = "https://developers.hubspot.com/docs/guides/apps/authentication/intro-to-auth"
     example = "HUBSPOT_API_KEY=<uuid4>"
@@ -943,7 +943,7 @@ rule contentful_context {
     anchor_nocase = true
     longest = 87
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43})\\Z"
     boundary = "token"
     reference = "https://www.contentful.com/developers/docs/references/authentication/"
     example = "CONTENTFUL_ACCESS_TOKEN=<base64url:43>"
@@ -966,7 +966,7 @@ rule meraki_context {
     anchor_nocase = true
     longest = 80
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://developer.cisco.com/meraki/api-v1/authorization/"
     example = "MERAKI_DASHBOARD_API_KEY=<hex:40>"
@@ -989,7 +989,7 @@ rule etsy_context {
     anchor_nocase = true
     longest = 73
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-z]{24}(:[0-9a-z]{10})?)\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-z]{24}(:[0-9a-z]{10})?)\\Z"
     boundary = "token"
     reference = "https://developers.etsy.com/documentation/essentials/authentication/"
     example = "ETSY_API_KEY=<lownum:24>"
@@ -1012,7 +1012,7 @@ rule onesignal_context {
     anchor_nocase = true
     longest = 164
     validator = "mixed"
-    value = "[:=>,][ \\t]*[\\\"']?((os_v2_(app|org)_[0-9a-z]{100,110}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9A-Za-z]{48}))\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((os_v2_(app|org)_[0-9a-z]{100,110}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9A-Za-z]{48}))\\Z"
     boundary = "token"
     reference = "https://documentation.onesignal.com/docs/en/keys-and-ids"
     example = "ONESIGNAL_API_KEY=os_v2_app_<lownum:103>"
@@ -1035,7 +1035,7 @@ rule todoist_context {
     anchor_nocase = true
     longest = 81
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
     boundary = "token"
     reference = "https://developer.todoist.com/api/v1/"
     example = "TODOIST_API_TOKEN=<hex:40>"
@@ -1058,7 +1058,7 @@ rule newsapi_context {
     anchor_nocase = true
     longest = 74
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
     boundary = "token"
     reference = "https://newsapi.org/docs/authentication"
     example = "NEWSAPI_KEY=<hex:32>"
@@ -1081,7 +1081,7 @@ rule ipinfo_context {
     anchor_nocase = true
     longest = 54
     validator = "hex-random"
-    value = "[:=>,][ \\t]*[\\\"']?([0-9a-f]{14})\\Z"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{14})\\Z"
     boundary = "token"
     reference = "https://ipinfo.io/developers"
     example = "IPINFO_TOKEN=<hex:14>"
