@@ -343,7 +343,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and exit with the code of the contract."""
     forbid_core_dumps()
     signal.signal(signal.SIGTERM, _on_term)
-    sys.exit(_run(arguments))
+    code = _run(arguments)
+    if (
+        code == INCOMPLETE
+    ):  # after an interrupt or a worker's death an orderly exit may wait for ever for a pool's thread
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

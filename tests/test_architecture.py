@@ -14,7 +14,7 @@ PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
     ("model", "errors", "protect", "cache", "mappings"),
-    ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
     ("bip39", "verdicts"),
     ("plausibility",),
     (
@@ -40,6 +40,7 @@ FLOORS = (
     ("findings",),
     ("scan",),
     ("scan_container",),
+    ("rewrite",),
     ("redact", "report", "baseline", "config"),
     ("redact_container",),
     ("cli",),
