@@ -65,8 +65,8 @@ Progress = Callable[[str, int, int], None]
 class Options:
     """How to scan.
 
-    ``jobs`` 0 means one for each processor; ``fingerprint_key`` is made for the run by default; ``now`` (seconds since
-    1970) decides which tokens have expired.
+    ``jobs`` 0 means one for each processor; ``ignored`` names signatures and kinds that fail no gate;
+    ``fingerprint_key`` is made for the run by default; ``now`` (seconds since 1970) decides which tokens have expired.
     """
 
     jobs: int = 0
@@ -75,6 +75,7 @@ class Options:
     min_confidence: Confidence = Confidence.POSSIBLE
     min_severity: Severity = Severity.LOW
     accepted: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
     fingerprint_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     window: int = WINDOW
@@ -402,4 +403,5 @@ def counts(finding: Finding, options: Options) -> bool:
         finding.severity >= max(options.min_severity, Severity.LOW)
         and finding.confidence >= options.min_confidence
         and finding.fingerprint not in options.accepted
+        and options.ignored.isdisjoint((finding.kind, finding.signature or finding.kind))
     )

@@ -33,11 +33,20 @@ BOUNDARIES: Mapping[str, bytes] = {
 }
 """Name -> alphabet whose characters may not stand right before or after a match."""
 
+TAILS: Mapping[str, bytes] = {
+    "base64": b"A-Za-z0-9+/=",
+    "base64url": b"A-Za-z0-9_.=-",
+    "url64": b"A-Za-z0-9+/=%",
+    "hex": b"0-9A-Fa-f",
+}
+"""Name -> alphabet in which a secret goes on behind what the pattern can match."""
+
 REQUIRED = ("id", "title", "kind", "severity", "confidence", "anchor", "longest", "reference")
-_OPTIONAL = ("anchor_nocase", "validator", "value", "boundary", "reach", "placeholders")
+_OPTIONAL = ("anchor_nocase", "validator", "value", "boundary", "reach", "tail", "placeholders")
 _NUMBERED = re.compile(r"(?:counter)?example\d*\Z")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _DEFAULT_REACH = 8
+_TAIL_REACH = 4096
 _LONGEST = 500
 
 
@@ -47,7 +56,8 @@ class Signature:
 
     ``longest`` is the greatest length of a match, ``reach`` how many further characters on either side the boundary
     check and the validator look at. ``value`` is a regular expression (Python's) whose first group, in the matched
-    text, is the secret; empty if the whole match is.
+    text, is the secret; empty if the whole match is. ``tail`` names the alphabet in which a secret that is longer than
+    any pattern of YARA's goes on, up to ``reach`` characters.
     """
 
     id: str
@@ -62,6 +72,7 @@ class Signature:
     validator: str
     value: str
     boundary: str
+    tail: str
     placeholders: bool
     reference: str
     examples: tuple[str, ...]
@@ -200,10 +211,15 @@ def _signature(block: Block, meta: Mapping[str, Any], file: str) -> Signature:
         anchors=anchors,
         anchor_nocase=_flag(meta, "anchor_nocase", where),
         longest=_number(meta, "longest", where, 4, _LONGEST),
-        reach=_number(meta, "reach", where, 1, 2048) if "reach" in meta else _DEFAULT_REACH,
+        reach=_number(meta, "reach", where, 1, _TAIL_REACH)
+        if "reach" in meta
+        else _TAIL_REACH
+        if "tail" in meta
+        else _DEFAULT_REACH,
         validator=_choice(meta, "validator", list(VALIDATORS), where) if "validator" in meta else "",
         value=_pattern(meta, where),
         boundary=_choice(meta, "boundary", list(BOUNDARIES), where) if "boundary" in meta else "word",
+        tail=_choice(meta, "tail", list(TAILS), where) if "tail" in meta else "",
         placeholders=_choice(meta, "placeholders", ["keep"], where) == "keep" if "placeholders" in meta else False,
         reference=_text(meta, "reference", where),
         examples=_numbered(meta, "example", where),

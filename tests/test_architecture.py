@@ -15,6 +15,8 @@ PACKAGE = Path(dumpscan.__file__).parent
 FLOORS = (
     ("model", "errors", "protect", "cache", "mappings"),
     ("source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("bip39", "verdicts"),
+    ("plausibility",),
     (
         "decoders",
         "windows",
@@ -39,7 +41,7 @@ FLOORS = (
     ("scan",),
     ("scan_container",),
     ("rewrite",),
-    ("redact", "report", "baseline"),
+    ("redact", "report", "baseline", "config"),
     ("redact_container",),
     ("cli",),
     ("__main__",),

@@ -14,6 +14,7 @@ from dumpscan.matchers.ctr_drbg import CTR_DRBG
 from dumpscan.matchers.der import DER
 from dumpscan.matchers.jwk import JWK
 from dumpscan.matchers.jwt import Jwt
+from dumpscan.matchers.kerberos import KERBEROS
 from dumpscan.matchers.named_values import NAMED_VALUES
 from dumpscan.matchers.openpgp import OPENPGP
 from dumpscan.matchers.openssh import OPENSSH
@@ -49,6 +50,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     CHACHA,
     TLS_SECRETS,
     NAMED_VALUES,
+    KERBEROS,
 )
 
 
