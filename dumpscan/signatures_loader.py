@@ -7,16 +7,19 @@ whole windows.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yara
 
+from dumpscan import cache
 from dumpscan.errors import SignatureError
 from dumpscan.foreign_rules import ForeignFile, parse_foreign
 from dumpscan.model import Confidence, Severity
@@ -109,10 +112,11 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
     """
     own: list[Signature] = []
     digest = hashlib.sha256()
-    for path in builtin_files() if builtin else ():
-        text = _read(path)
-        digest.update(_frame(text))
-        own += parse(text, path.name)
+    if builtin:
+        texts = {path.name: _read(path) for path in builtin_files()}
+        for text in texts.values():
+            digest.update(_frame(text))
+        own += _kept(digest.hexdigest(), texts)
     foreign: list[ForeignFile] = []
     warnings: list[str] = []
     refused: list[str] = []
@@ -125,6 +129,23 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
             foreign.append(parse_foreign(text, str(path), REQUIRED, warnings, refused))
     _refuse_duplicates(own)
     return Ruleset(tuple(own), "sha256:" + digest.hexdigest(), tuple(warnings), tuple(refused), tuple(foreign))
+
+
+def _kept(digest: str, texts: Mapping[str, str]) -> list[Signature]:
+    """The signatures of the files, as parsed by an earlier run where there was one."""
+    key = f"signatures {digest} {' '.join(f.name for f in fields(Signature))}"
+    with contextlib.suppress(ValueError, TypeError, LookupError):
+        return [_restored(row) for row in json.loads(cache.load(key) or b"")]
+    parsed = [signature for file, text in texts.items() for signature in parse(text, file)]
+    cache.store(key, json.dumps([asdict(signature) for signature in parsed]).encode())
+    return parsed
+
+
+def _restored(row: dict[str, Any]) -> Signature:
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Signature(
+        **{**values, "severity": Severity(values["severity"]), "confidence": Confidence(values["confidence"])}
+    )
 
 
 def parse(text: str, file: str) -> list[Signature]:

@@ -160,3 +160,14 @@ def test_expansion_is_stable_and_known() -> None:
 def test_ruleset_is_a_value() -> None:
     assert isinstance(RULESET, Ruleset)
     assert parse(RULE, "demo.yar")[0].anchors == ("demo_",)
+
+
+def test_kept_signatures_are_those_that_were_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUMPSCAN_CACHE", "")
+    parsed = load()
+    monkeypatch.setenv("DUMPSCAN_CACHE", str(tmp_path))
+    assert load() == parsed
+    assert load() == parsed
+    (entry,) = tmp_path.iterdir()
+    entry.write_bytes(b"not what was stored")
+    assert load() == parsed
