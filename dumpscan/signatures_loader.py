@@ -142,7 +142,7 @@ def _kept(digest: str, texts: Mapping[str, str]) -> list[Signature]:
 
 
 def _restored(row: dict[str, Any]) -> Signature:
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     return Signature(
         **{**values, "severity": Severity(values["severity"]), "confidence": Confidence(values["confidence"])}
     )
