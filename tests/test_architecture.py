@@ -15,7 +15,7 @@ PACKAGE = Path(dumpscan.__file__).parent
 FLOORS = (
     ("model", "errors", "protect", "cache", "mappings"),
     ("source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
-    ("bip39", "verdicts"),
+    ("bip39", "verdicts", "as_file", "cursor"),
     ("plausibility",),
     (
         "decoders",
