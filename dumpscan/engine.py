@@ -44,6 +44,7 @@ class Job:
     pointer_size: int = 8
     engine: str | None = None
     now: int = 0
+    known_keys: tuple[PublicKey, ...] = ()
     token: str = field(default_factory=lambda: uuid4().hex)
 
 
@@ -108,8 +109,14 @@ class Scanner:
 
 
 @lru_cache(maxsize=2)
-def _scanner(signature_paths: tuple[Path, ...], engine: str | None, now: int) -> Scanner:
-    return Scanner(build_matchers(signature_paths, now), engine)
+def _scanner(
+    signature_paths: tuple[Path, ...], engine: str | None, now: int, known_keys: tuple[PublicKey, ...]
+) -> Scanner:
+    return Scanner(build_matchers(signature_paths, now, known_keys), engine)
+
+
+def _scanner_of(job: Job) -> Scanner:
+    return _scanner(job.signature_paths, job.engine, job.now, job.known_keys)
 
 
 _READERS: dict[str, Reader] = {}
@@ -117,7 +124,7 @@ _READERS: dict[str, Reader] = {}
 
 def prepare(job: Job) -> None:
     """Compile what :func:`scan_window` needs: before processes are forked, so that they share it."""
-    _scanner(job.signature_paths, job.engine, job.now)
+    _scanner_of(job)
 
 
 def read_window(job: Job, window: Window) -> tuple[memoryview, tuple[Span, ...], int]:
@@ -142,7 +149,7 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     if not live:
         return WindowEvidence(owned, zero, limits=tuple(limits), empty=True)
     view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase, window.mapped)
-    scanner = _scanner(job.signature_paths, job.engine, job.now)
+    scanner = _scanner_of(job)
     found = _Sorted()
     for item in scanner.evidence(view, timer, limits):
         found.take(window, item)

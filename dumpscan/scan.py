@@ -115,7 +115,15 @@ def scan_source(
     """Scan plain bytes; ``path`` is only what the report calls them."""
     source = plain_view(source)
     layout = read_layout(source)
-    job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine, options.now)
+    job = Job(
+        source,
+        options.signature_paths,
+        layout.byte_order,
+        layout.pointer_size,
+        options.engine,
+        options.now,
+        options.known_keys,
+    )
     windows = _Windows(source, layout, options)
     with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 import dumpscan
 from dumpscan.formats.registry import FORMATS
@@ -261,8 +264,6 @@ def test_baseline(dump: Path, tmp_path: Path) -> None:
 
 
 def test_known_key_names_the_owner(tmp_path: Path) -> None:
-    from cryptography.hazmat.primitives import serialization
-
     public = tmp_path / "production.pem"
     public.write_bytes(
         EC_KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -286,3 +287,20 @@ def test_lists() -> None:
 
 def test_module_and_script_are_the_same_program() -> None:
     assert dumpscan_run("--help").stdout.startswith(b"Usage: dumpscan ")
+
+
+def test_a_known_key_is_looked_for_amid_random_data(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    public = tmp_path / "production.pub"
+    public.write_bytes(
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    noise = random.Random(7)
+    dump = tmp_path / "noise"
+    d = key.private_numbers().d.to_bytes(128, "little")
+    dump.write_bytes(noise.randbytes(40_000) + d + noise.randbytes(40_000))
+    assert dumpscan_run("scan", dump).returncode == 0
+    done = dumpscan_run("scan", "-f", "json", "--known-key", public, dump)
+    (finding,) = json.loads(done.stdout)["dumps"][0]["findings"]
+    assert (finding["kind"], finding["confidence"]) == ("rsa-private-key", "proven")
+    assert [place["offset"] for place in finding["occurrences"]] == [40_000]

@@ -15,6 +15,7 @@ from dumpscan.matchers.der import DER
 from dumpscan.matchers.jwk import JWK
 from dumpscan.matchers.jwt import Jwt
 from dumpscan.matchers.kerberos import KERBEROS
+from dumpscan.matchers.known_moduli import KnownKeys
 from dumpscan.matchers.named_values import NAMED_VALUES
 from dumpscan.matchers.openpgp import OPENPGP
 from dumpscan.matchers.openssh import OPENSSH
@@ -28,6 +29,7 @@ from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
 from dumpscan.matchers.xml_rsa import XML_RSA
+from dumpscan.model import PublicKey
 from dumpscan.signatures_loader import load
 
 _STRUCTURAL: tuple[Matcher, ...] = (
@@ -54,12 +56,18 @@ _STRUCTURAL: tuple[Matcher, ...] = (
 )
 
 
-def build_matchers(signature_paths: Sequence[Path] = (), now: int | None = None) -> tuple[Matcher, ...]:
-    """Every matcher, with the built-in signatures and those of the user; ``now`` tells expired tokens."""
+def build_matchers(
+    signature_paths: Sequence[Path] = (), now: int | None = None, known_keys: Sequence[PublicKey] = ()
+) -> tuple[Matcher, ...]:
+    """Every matcher, with the built-in signatures and those of the user.
+
+    ``now`` tells expired tokens. The private halves of ``known_keys`` are looked for at every word.
+    """
     ruleset = load(user_paths=signature_paths)
     return (
         *_STRUCTURAL,
         Jwt(now),
         SignatureMatcher(ruleset),
         *([ForeignMatcher(ruleset.foreign)] if ruleset.foreign else []),
+        *([KnownKeys(tuple(known_keys))] if known_keys else []),
     )
