@@ -217,14 +217,17 @@ def test_a_file_that_may_not_be_read(dump: Path, tmp_path: Path) -> None:
     secret, copy = tmp_path / "secret", tmp_path / "copy"
     secret.write_bytes(dump.read_bytes())
     secret.chmod(0)
-    code = (
-        "import os, sys, dumpscan.cli as cli\n"
-        "cli._run(['scan', sys.argv[1]])\n"  # what is imported late may not be readable to nobody
-        "os.geteuid() or os.seteuid(65534)\n"
-        "cli.main(sys.argv[2:])"
+    code = (  # root may read everything: be nobody while the dump is opened
+        "import os, sys, dumpscan.source as source, dumpscan.cli as cli\n"
+        "real, user = source._open_regular, os.geteuid()\n"
+        "def open_regular(path):\n"
+        "    user or os.seteuid(65534)\n"
+        "    try: return real(path)\n"
+        "    finally: os.seteuid(user)\n"
+        "source._open_regular = open_regular; cli.main(sys.argv[1:])"
     )
     for arguments in (["scan", secret], ["redact", secret, "-o", copy]):
-        command = [sys.executable, "-c", code, *map(str, [dump, *arguments])]
+        command = [sys.executable, "-c", code, *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, cwd=ROOT, timeout=120, check=False)
         check_one_line(done)
         assert b"ermission denied" in done.stderr
