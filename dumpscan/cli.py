@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from dumpscan import __version__
 from dumpscan.baseline import dump_baseline, load_baseline
+from dumpscan.config import find_config, read_config
 from dumpscan.containers.folder import NAME as FOLDER
 from dumpscan.containers.opening import KINDS
 from dumpscan.errors import DumpscanError, IncompleteError, RedactionError, UsageError
@@ -28,6 +29,7 @@ from dumpscan.mask import printable
 from dumpscan.model import Confidence, Coverage, DumpReport, Finding, Report, Severity, Unread
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.redact_container import redact_any
+from dumpscan.report.signature_reference import markdown
 from dumpscan.report.writers import WRITERS
 from dumpscan.scan import Options, Progress, counts, silent
 from dumpscan.scan_container import scan_any
@@ -52,6 +54,7 @@ def _common(command: _Command) -> _Command:
             click.option("--known-key", multiple=True, type=_FILE, help="PEM, certificate, JWKS or SSH public key."),
             click.option("--min-confidence", type=click.Choice(degrees), default="possible", show_default=True),
             click.option("--min-severity", type=click.Choice(levels), default="low", show_default=True),
+            click.option("--ignore", multiple=True, help="Signature or kind that does not fail the gate; repeatable."),
             click.option("--baseline", type=_FILE, help="Accepted findings; needs --fingerprint-key."),
             click.option("--fingerprint-key", type=_FILE, help="File whose bytes key the fingerprints."),
             click.option("--jobs", type=click.IntRange(0), default=0, help="Worker processes; 0: one a processor."),
@@ -65,8 +68,12 @@ def _common(command: _Command) -> _Command:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dumpscan")
-def cli() -> None:
+@click.option("--config", type=_FILE, help="Standing choices; default: dumpscan.toml or setup.cfg of this folder.")
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
     """Find secrets in crash and memory dumps, and take them out before the dump moves."""
+    if path := config or find_config(Path()):
+        context.default_map = dict.fromkeys(("scan", "redact", "baseline"), read_config(path))
 
 
 @cli.command()
@@ -176,8 +183,12 @@ def signatures() -> None:
 
 
 @signatures.command("list")
-def list_signatures() -> int:
+@click.option("-f", "--format", "style", type=click.Choice(["text", "markdown"]), default="text", show_default=True)
+def list_signatures(style: str) -> int:
     """List the built-in rules: id, kind, severity, validator, title."""
+    if style == "markdown":
+        click.echo(markdown(load().rules), nl=False)
+        return 0
     rows = [
         (rule.id, rule.kind, rule.severity.label, rule.validator or "-", rule.title)
         for rule in sorted(load().rules, key=lambda rule: rule.id)
@@ -217,6 +228,7 @@ def _options(common: dict[str, Any]) -> tuple[Ruleset, Options]:
         min_confidence=Confidence[common["min_confidence"].upper()],
         min_severity=Severity[common["min_severity"].upper()],
         accepted=load_baseline(common["baseline"]) if common["baseline"] else frozenset(),
+        ignored=frozenset(common["ignore"]),
         refused=tuple(str(rule) for rule in ruleset.refused),
         fingerprint_key=key,
     )
@@ -346,7 +358,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _on_term)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup stays in force
         signal.signal(signal.SIGHUP, _on_term)
-    sys.exit(_run(arguments))
+    code = _run(arguments)
+    if code == INCOMPLETE:  # an orderly exit may wait for ever for a pool's thread after a worker's death
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _open_streams() -> None:

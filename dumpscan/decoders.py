@@ -7,7 +7,6 @@ APPNOTE.TXT 6.3.10 (zip).
 from __future__ import annotations
 
 import bz2
-import io
 import lzma
 import struct
 import zipfile
@@ -18,6 +17,7 @@ from typing import BinaryIO, Protocol, cast
 import lz4.frame
 import zstandard
 
+from dumpscan.as_file import SourceFile
 from dumpscan.errors import SourceError
 from dumpscan.source import Source
 
@@ -213,36 +213,16 @@ def decode_stream(name: str, source: Source, progress: Callable[[int], None]) ->
 # ---------------------------------------------------------------- zip
 
 
-class _ZipFile(io.BufferedIOBase):
-    """A source as a file for :mod:`zipfile`, which would read a central directory of any size into memory."""
+_LONGEST_READ = 1 << 20
 
-    _LIMIT = 1 << 20
 
-    def __init__(self, source: Source, progress: Callable[[int], None]) -> None:
-        self._source, self._progress, self._at = source, progress, 0
+def _as_file(source: Source, progress: Callable[[int], None]) -> BinaryIO:
+    """A source as a file for :mod:`zipfile`."""
 
-    def seekable(self) -> bool:
-        return True
+    def too_long(size: int) -> SourceError:
+        return SourceError(f"zip directory of {size} bytes: only a zip with a single dump in it is supported")
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        base = (0, self._at, self._source.size)[whence]
-        if base + offset < 0:
-            raise OSError("seek before the start")
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int | None = -1) -> bytes:
-        left = max(0, self._source.size - self._at)
-        size = left if size is None or size < 0 else min(size, left)
-        if size > self._LIMIT:
-            raise SourceError(f"zip directory of {size} bytes: only a zip with a single dump in it is supported")
-        data = self._source.read(self._at, size)
-        self._at += len(data)
-        self._progress(len(data))
-        return data
+    return cast(BinaryIO, SourceFile(source, _LONGEST_READ, too_long, progress))
 
 
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, struct.error, KeyError, IndexError, *_CORRUPT)
@@ -251,7 +231,7 @@ _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, struct.error, KeyError, 
 def decode_zip(source: Source, progress: Callable[[int], None], names: list[str]) -> Iterator[bytes]:
     """Decompress the only member of a zip, and append its name to ``names``."""
     try:
-        archive = zipfile.ZipFile(cast(BinaryIO, _ZipFile(source, progress)))
+        archive = zipfile.ZipFile(_as_file(source, progress))
     except _ZIP_ERRORS:
         yield from _decode_zip_head(source, progress, names)
         return
@@ -274,7 +254,7 @@ def decode_zip(source: Source, progress: Callable[[int], None], names: list[str]
 def holds_one_file(source: Source) -> bool:
     """Whether a zip is a wrapper around one file; also if it is too damaged to tell."""
     try:
-        with zipfile.ZipFile(cast(BinaryIO, _ZipFile(source, lambda _: None))) as archive:
+        with zipfile.ZipFile(_as_file(source, lambda _: None)) as archive:
             return len(archive.infolist()) == sum(not info.is_dir() for info in archive.infolist()) == 1
     except SourceError:  # a directory of more than a megabyte
         return False

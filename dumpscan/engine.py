@@ -23,6 +23,7 @@ from dumpscan.literals import literal_search
 from dumpscan.matchers.base import MOST_HITS, Hit, Matcher, View
 from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Candidate, Clue, ClueTable, Evidence, PublicKey, Span
+from dumpscan.plain import PlainSource
 from dumpscan.source import Source
 from dumpscan.windows import Reader, Window
 
@@ -48,7 +49,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class WindowEvidence:
-    """What one window holds, in file offsets."""
+    """What one window holds, in file offsets; ``empty`` if all of it is zero."""
 
     owned: int
     zero: int
@@ -57,6 +58,7 @@ class WindowEvidence:
     clues: tuple[Clue | ClueTable, ...] = ()
     limits: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    empty: bool = False
 
 
 class Scanner:
@@ -132,12 +134,14 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     limits: list[str] = []
     started = time.perf_counter()
     data, live, zero = read_window(job, window)
+    if isinstance(job.source, PlainSource):
+        limits.extend(job.source.problems())
     timer["read"] = int((time.perf_counter() - started) * 1e9)
     owned = 0 if window.seams else sum(len(span) for span in window.offsets(window.owned))
     zero = 0 if window.seams else zero
     if not live:
-        return WindowEvidence(owned, zero)
-    view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase)
+        return WindowEvidence(owned, zero, limits=tuple(limits), empty=True)
+    view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase, window.mapped)
     scanner = _scanner(job.signature_paths, job.engine, job.now)
     found = _Sorted()
     for item in scanner.evidence(view, timer, limits):
@@ -232,13 +236,9 @@ def run(
         return
     task = partial(work, job)
     pending: deque[Future[_Result]] = deque()
-    try:
-        for window in windows:
-            pending.append(executor.submit(task, window))
-            if len(pending) >= AHEAD * jobs:
-                yield pending.popleft().result()
-        while pending:
+    for window in windows:
+        pending.append(executor.submit(task, window))
+        if len(pending) >= AHEAD * jobs:
             yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()
+    while pending:
+        yield pending.popleft().result()

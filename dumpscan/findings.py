@@ -94,14 +94,17 @@ class Secrets:
             self._by_identity[candidate.identity].best = candidate
 
     def settled(self) -> list[Secret]:
-        """The secrets, without those that are only a vaguer view of another's bytes."""
+        """The secrets, without those that are only a vaguer view of another's bytes.
+
+        One that was proved through a pointer has no place before the sweep, and stays.
+        """
         secrets = sorted(self._by_identity.values(), key=lambda s: _rank(s.best), reverse=True)
         taken: list[Span] = []
         starts: list[int] = []
         kept: list[Secret] = []
         for secret in secrets:
             spans = [place.span for place in secret.tidy()]
-            if taken and all(_inside(span, taken, starts) for span in spans):
+            if spans and all(_inside(span, taken, starts) for span in spans):
                 continue
             kept.append(secret)
             taken = merged_spans([*taken, *spans]) if len(kept) < _OVERLAP_CAP else taken

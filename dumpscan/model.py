@@ -53,6 +53,15 @@ class Span:
         return self.end - self.start
 
 
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """``size`` bytes from ``position`` of a window that the process had at ``address``."""
+
+    position: int
+    address: int
+    size: int
+
+
 # ---------------------------------------------------------------- the dump
 
 

@@ -21,7 +21,10 @@ import numpy as np
 from dumpscan.errors import DumpscanError, RedactionError, UsageError
 from dumpscan.findings import Secret, merged_spans
 from dumpscan.formats.node_json import HeapSnapshot, NodeReport
+from dumpscan.formats.registry import plain_view
 from dumpscan.model import DumpReport, Span
+from dumpscan.plain import PlainSource
+from dumpscan.rewrite import rewrite
 from dumpscan.scan import Options, Progress, Scan, scan_source, silent, sweep_source
 from dumpscan.source import FileSource, Source
 from dumpscan.wrappers import Opened, compress_into, open_source
@@ -175,6 +178,9 @@ def disk_error(error: OSError) -> str:
 
 def _write(opened: Opened, scan: Scan, part: Path, copy: Path, options: Options, progress: Progress) -> int:
     """Fill ``part``; returns the number of bytes overwritten."""
+    view = plain_view(opened.source)
+    if isinstance(view, PlainSource):
+        return _write_encoded(view, opened, scan, part, copy, options, progress)
     if not opened.wrapper:
         _copy_sparse(opened.source, part)
         with contextlib.closing(FileSource(part)) as plain:
@@ -184,13 +190,45 @@ def _write(opened: Opened, scan: Scan, part: Path, copy: Path, options: Options,
     spool = opened.source  # our own temporary file: redacted where it lies
     assert isinstance(spool, FileSource)
     spans = redact_until_clean(spool, spool.path, scan, options, progress)
+    _wrap(opened, spool, part, copy)
+    return sum(map(len, spans))
+
+
+def _write_encoded(
+    view: PlainSource, opened: Opened, scan: Scan, part: Path, copy: Path, options: Options, progress: Progress
+) -> int:
+    """As :func:`_write`, for a dump whose pages are compressed."""
+    target = part.with_name(part.name + ".plain") if opened.wrapper else part
+    try:
+        target.touch(0o600)
+        spans = redact_encoded(view, target, scan, options, progress)
+        if opened.wrapper:
+            with contextlib.closing(FileSource(target)) as plain:
+                _wrap(opened, plain, part, copy)
+    finally:
+        if target != part:
+            target.unlink(missing_ok=True)
+    return sum(map(len, spans))
+
+
+def redact_encoded(view: PlainSource, target: Path, scan: Scan, options: Options, progress: Progress) -> list[Span]:
+    """Write the file behind ``view`` to ``target`` anew, without what is found; returns the plain bytes overwritten."""
+
+    def rest(written: FileSource, plain: PlainSource) -> list[Secret]:
+        again = scan_source(written, "copy", options, _renamed(progress))
+        return [*again.secrets, *sweep_source(plain, again.layout, scan.secrets, options)]
+
+    return rewrite(view, target, scan.secrets, filler, rest, _ROUNDS)
+
+
+def _wrap(opened: Opened, plain: Source, part: Path, copy: Path) -> None:
+    """Write ``plain`` to ``part`` as the dump was wrapped, and read it back."""
     with part.open("r+b") as out:
-        compress_into(opened.wrapper, spool, out, opened.member or copy.name)
+        compress_into(opened.wrapper, plain, out, opened.member or copy.name)
     with open_source(str(part)) as written:
         if written.wrapper != opened.wrapper or written.unread:
             raise RedactionError(f"the copy does not read back as {opened.wrapper}")
-        compare(written.source, spool, ())
-    return sum(map(len, spans))
+        compare(written.source, plain, ())
 
 
 def _copy_sparse(source: Source, part: Path) -> None:

@@ -21,6 +21,8 @@ from dumpscan.containers.base import Container, Member
 from dumpscan.containers.folder import NAME as FOLDER
 from dumpscan.containers.opening import KINDS, OpenedContainer, leaves, open_any
 from dumpscan.errors import RedactionError, UsageError
+from dumpscan.formats.registry import plain_view
+from dumpscan.plain import PlainSource
 from dumpscan.redact import (
     Redaction,
     check_destination,
@@ -29,6 +31,7 @@ from dumpscan.redact import (
     part_file,
     publish,
     reason,
+    redact_encoded,
     redact_opened,
     redact_until_clean,
 )
@@ -104,8 +107,12 @@ class _Writer:
             spool.finish()
             with closing(FileSource(original)) as before, closing(FileSource(spool.path)) as plain:
                 known = replace(leaf.scan, secrets=leaf.secrets)
-                spans = redact_until_clean(plain, spool.path, known, self._options, progress)
-                compare(before, plain, spans)
+                view = plain_view(before)
+                if isinstance(view, PlainSource):
+                    spans = redact_encoded(view, spool.path, known, self._options, progress)
+                else:
+                    spans = redact_until_clean(plain, spool.path, known, self._options, progress)
+                    compare(before, plain, spans)
             leaf.member.path = spool.path
             self._changed.add(id(leaf.member))
             overwritten += sum(map(len, spans))
@@ -117,8 +124,10 @@ class _Writer:
         return spool
 
     def _touched(self, member: Member) -> bool:
+        """Whether a member has to be written anew: also one with packed bytes that nobody could look at."""
         inner = member.inner.members if member.inner else ()
-        return id(member) in self._changed or any(map(self._touched, inner))
+        damaged = bool(member.wrapper and member.problems) or bool(member.inner and member.inner.problems)
+        return damaged or id(member) in self._changed or any(map(self._touched, inner))
 
     def _content(self, member: Member) -> Path | None:
         """The member as it is to be written, in a file."""

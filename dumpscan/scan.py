@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence, Set, Sized
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
 from dumpscan.errors import FormatError, IncompleteError
 from dumpscan.findings import Locator, Objects, Place, Secret, Secrets, findings
 from dumpscan.formats.memory_map import AddressMap
-from dumpscan.formats.registry import read_layout
+from dumpscan.formats.registry import plain_view, read_layout
 from dumpscan.heap_values import HEAPS
 from dumpscan.keys import public_identity
 from dumpscan.model import (
@@ -38,6 +38,7 @@ from dumpscan.model import (
     Unread,
     all_clues,
 )
+from dumpscan.plain import bottom
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.prove.registry import conclude, prove
 from dumpscan.seams import REACH, left_out, seam_stretches
@@ -64,8 +65,8 @@ Progress = Callable[[str, int, int], None]
 class Options:
     """How to scan.
 
-    ``jobs`` 0 means one for each processor; ``fingerprint_key`` is made for the run by default; ``now`` (seconds since
-    1970) decides which tokens have expired.
+    ``jobs`` 0 means one for each processor; ``ignored`` names signatures and kinds that fail no gate;
+    ``fingerprint_key`` is made for the run by default; ``now`` (seconds since 1970) decides which tokens have expired.
     """
 
     jobs: int = 0
@@ -74,6 +75,7 @@ class Options:
     min_confidence: Confidence = Confidence.POSSIBLE
     min_severity: Severity = Severity.LOW
     accepted: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
     fingerprint_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     window: int = WINDOW
@@ -111,12 +113,13 @@ def scan_source(
     source: Source, path: str, options: Options, progress: Progress = silent, unread: Sequence[Unread] = ()
 ) -> Scan:
     """Scan plain bytes; ``path`` is only what the report calls them."""
+    source = plain_view(source)
     layout = read_layout(source)
     job = Job(source, options.signature_paths, layout.byte_order, layout.pointer_size, options.engine, options.now)
     windows = _Windows(source, layout, options)
     with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(content_digest, source, stopped)
+            digest = side.submit(content_digest, bottom(source), stopped)
             state = _first_pass(executor, job, windows, options, progress)
         if windows.left_out:
             state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
@@ -143,6 +146,19 @@ class _Windows:
             yield replace(window, seams=True)
 
 
+class _Rest:
+    """Windows without those that are known to be empty, by their indices."""
+
+    def __init__(self, windows: _Windows, empty: Set[int]) -> None:
+        self._windows, self._empty = windows, empty
+
+    def __len__(self) -> int:
+        return max(len(self._windows) - len(self._empty), 0)
+
+    def __iter__(self) -> Iterator[Window]:
+        return (window for index, window in enumerate(self._windows) if index not in self._empty)
+
+
 @dataclass(slots=True)
 class _State:
     secrets: Secrets = field(default_factory=Secrets)
@@ -154,6 +170,8 @@ class _State:
     owned: int = 0
     zero: int = 0
     places: int = 0
+    empty: set[int] = field(default_factory=set)
+    empty_bytes: int = 0
 
     def take(self, evidence: WindowEvidence) -> None:
         """Add what a window holds."""
@@ -196,7 +214,7 @@ def _pool(options: Options, windows: Sized, prepare: Callable[[], None]) -> Iter
         executor.submit(_nothing).result()  # the processes are forked now, before there are other threads
         yield executor
     except BaseException as error:
-        executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=False)  # futures that are cancelled would be complained of by its thread
         for process in multiprocessing.active_children():
             if process not in others:
                 process.kill()  # it has nothing to lose, and may hold a lock that the wait for it needs
@@ -244,8 +262,11 @@ def content_digest(source: Source, stopped: threading.Event | None = None) -> st
 def _first_pass(executor: Executor | None, job: Job, windows: _Windows, options: Options, progress: Progress) -> _State:
     state = _State()
     total = job.source.size
-    for evidence in run(executor, options.workers, scan_window, job, windows):
+    for index, evidence in enumerate(run(executor, options.workers, scan_window, job, windows)):
         state.take(evidence)
+        if evidence.empty:
+            state.empty.add(index)
+            state.empty_bytes += evidence.owned
         progress("scan", evidence.owned, total)
     return state
 
@@ -286,7 +307,9 @@ def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout:
     needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
     if needles.dropped:
         state.limits[f"{needles.dropped} secrets too many to be looked for everywhere"] += 1
-    for found, capped in _swept(needles, job, windows, options, progress):
+    if needles.items:
+        progress("sweep", state.empty_bytes, job.source.size)
+    for found, capped in _swept(needles, job, _Rest(windows, state.empty), options, progress):
         if capped:
             state.limits["more hits of known secrets than the limit of one window"] += 1
         state.places += len(found)
@@ -297,7 +320,7 @@ def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout:
 
 
 def _swept(
-    needles: Needles, job: Job, windows: _Windows, options: Options, progress: Progress
+    needles: Needles, job: Job, windows: _Windows | _Rest, options: Options, progress: Progress
 ) -> Iterator[tuple[list[Found], bool]]:
     if not needles.items:
         return
@@ -308,12 +331,23 @@ def _swept(
             progress("sweep", 0 if window.seams else len(window.owned), job.source.size)
 
 
-def sweep_source(source: Source, layout: Layout, secrets: Sequence[Secret], options: Options) -> list[Secret]:
-    """Look in ``source`` for secrets known from elsewhere; returns them with the places there, if any."""
+def needles_of(secrets: Sequence[Secret], layout: Layout) -> Needles:
+    """What a sweep for ``secrets`` looks for in a dump like that of ``layout``."""
+    return needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
+
+
+def sweep_source(
+    source: Source, layout: Layout, secrets: Sequence[Secret], options: Options, needles: Needles | None = None
+) -> list[Secret]:
+    """Look in ``source``, laid out as ``layout`` says, for secrets known from elsewhere; returns those with places.
+
+    ``needles`` spare the work of making them, if they were made of the same secrets before.
+    """
+    source = plain_view(source)
     fresh = [Secret(secret.best) for secret in secrets]
     job = Job(source, byte_order=layout.byte_order, engine=options.engine)
     windows = _Windows(source, layout, options)
-    needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
+    needles = needles or needles_of(secrets, layout)
     for found, _ in _swept(needles, job, windows, options, silent):
         _note(found, needles, fresh)
     return [secret for secret in fresh if secret.places]
@@ -347,7 +381,7 @@ def _finish(
     limits = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in sorted(state.limits.items()))
     report = DumpReport(
         path=path,
-        size=source.size,
+        size=bottom(source).size,
         sha256=sha256,
         format=layout.format,
         architecture=layout.architecture,
@@ -371,4 +405,5 @@ def counts(finding: Finding, options: Options) -> bool:
         finding.severity >= max(options.min_severity, Severity.LOW)
         and finding.confidence >= options.min_confidence
         and finding.fingerprint not in options.accepted
+        and options.ignored.isdisjoint((finding.kind, finding.signature or finding.kind))
     )

@@ -6,15 +6,26 @@ is one finding, and its places name the member.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dumpscan.containers.base import Member
 from dumpscan.containers.opening import OpenedContainer, leaves, open_any, troubles
 from dumpscan.findings import Locator, Place, Secret, findings, merged_spans
 from dumpscan.model import Coverage, DumpReport, Finding, Span, Unread
-from dumpscan.scan import Options, Progress, Scan, content_digest, scan_source, silent, sweep_source, verdict
+from dumpscan.scan import (
+    Options,
+    Progress,
+    Scan,
+    content_digest,
+    needles_of,
+    scan_source,
+    silent,
+    sweep_source,
+    verdict,
+)
 from dumpscan.source import FileSource
+from dumpscan.sweep import Needles
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +64,16 @@ def scan_container(opened: OpenedContainer, path: str, options: Options, progres
         with FileSource(member.path) as source:
             scans.append((name, member, scan_source(source, name, options, progress)))
     known = _union(scan.secrets for _, _, scan in scans)
-    done = tuple(_spread(name, member, scan, known, options) for name, member, scan in scans)
+    orders = {scan.layout.byte_order: scan.layout for _, _, scan in scans}
+    needles = {order: needles_of(known, layout) for order, layout in orders.items()}
+    done = tuple(_spread(name, member, scan, known, needles, options) for name, member, scan in scans)
     found = _joined(done, options)
     unread = tuple(Unread(0, 0, trouble) for trouble in troubles(container))
     if not scans:
         unread = (*unread, Unread(0, 0, f"no file with anything in it in the {container.kind}"))
-    coverage = _coverage(scans, (*opened.unread, *unread))
+    dropped = max((one.dropped for one in needles.values()), default=0)
+    limits = (f"{dropped} secrets too many to be looked for in all members",) if dropped else ()
+    coverage = _coverage(scans, (*opened.unread, *unread), limits)
     incomplete = bool(coverage.unread or coverage.limits)
     incomplete |= any(scan.report.verdict == "inconclusive" for _, _, scan in scans)
     report = DumpReport(
@@ -88,13 +103,15 @@ def _union(groups: Iterable[Sequence[Secret]]) -> list[Secret]:
     return list(known.values())
 
 
-def _spread(name: str, member: Member, scan: Scan, known: Sequence[Secret], options: Options) -> Leaf:
+def _spread(
+    name: str, member: Member, scan: Scan, known: Sequence[Secret], needles: Mapping[str, Needles], options: Options
+) -> Leaf:
     """Look in a member for the secrets of the others."""
     if not known:
         return Leaf(name, member, scan, ())
     assert member.path
     with FileSource(member.path) as source:
-        swept = sweep_source(source, scan.layout, known, options)
+        swept = sweep_source(source, scan.layout, known, options, needles[scan.layout.byte_order])
         covered = merged_spans(place.span for secret in scan.secrets for place in secret.tidy())
         fresh = []
         for secret in swept:
@@ -131,14 +148,14 @@ def _joined(done: Sequence[Leaf], options: Options) -> tuple[Finding, ...]:
     return tuple(replace(finding, id=f"F{number}") for number, finding in enumerate(order, 1))
 
 
-def _coverage(scans: Sequence[tuple[str, Member, Scan]], unread: Sequence[Unread]) -> Coverage:
+def _coverage(scans: Sequence[tuple[str, Member, Scan]], unread: Sequence[Unread], limits: Sequence[str]) -> Coverage:
     parts = [(name, scan.report.coverage) for name, _, scan in scans]
     gaps = [replace(gap, reason=f"{name}: {gap.reason}") for name, part in parts for gap in part.unread]
-    limits = dict.fromkeys(f"{name}: {limit}" for name, part in parts for limit in part.limits)
+    all_limits = dict.fromkeys((*limits, *(f"{name}: {limit}" for name, part in parts for limit in part.limits)))
     return Coverage(
         sum(part.size for _, part in parts),
         sum(part.scanned for _, part in parts),
         sum(part.zero for _, part in parts),
         (*unread, *gaps),
-        tuple(limits),
+        tuple(all_limits),
     )

@@ -7,6 +7,7 @@ A literal ``<`` is written ``<lt>``.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import re
 import uuid
@@ -15,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dumpscan.checksums import (
     BASE62,
     BECH32,
+    CISCO_TYPE7,
     base36,
     base58check_encode,
     bech32_encode,
@@ -89,6 +91,11 @@ def _crc32(argument: str, stream: _Stream, made: list[str]) -> str:
     return crc32_base62("".join(made).rpartition("_")[2].encode())
 
 
+def _crc32_behind(argument: str, stream: _Stream, made: list[str]) -> str:
+    """CRC-32, in base62, of what follows the first four characters."""
+    return crc32_base62("".join(made)[4:].encode())
+
+
 def _crc32_hex(argument: str, stream: _Stream, made: list[str]) -> str:
     """CRC-32, in hex, of all the text before it but a final underscore."""
     return crc32_hex("".join(made).rstrip("_").encode())
@@ -145,7 +152,7 @@ def _wif(argument: str, stream: _Stream, made: list[str]) -> str:
 
 
 def _xprv(argument: str, stream: _Stream, made: list[str]) -> str:
-    head = bytes.fromhex("0488ade4") + b"\x03" + stream.take(8) + stream.take(32)
+    head = bytes.fromhex(argument or "0488ade4") + b"\x03" + stream.take(8) + stream.take(32)
     return base58check_encode(head + b"\0" + stream.take(32))
 
 
@@ -155,18 +162,69 @@ def _bech32(argument: str, stream: _Stream, made: list[str]) -> str:
     return text.upper() if argument.startswith("age") else text
 
 
+def _edsk(argument: str, stream: _Stream, made: list[str]) -> str:
+    return base58check_encode(bytes((13, 15, 58, 7)) + stream.take(32))
+
+
+def _syt(argument: str, stream: _Stream, made: list[str]) -> str:
+    body = f"syt_YWxpY2U_{stream.chars(ALPHABETS['letters'], 20)}"
+    return f"{body}_{crc32_base62(body.encode()).swapcase()}"
+
+
+def _cisco7(argument: str, stream: _Stream, made: list[str]) -> str:
+    return "08" + bytes(a ^ b for a, b in zip(argument.encode(), CISCO_TYPE7[8:], strict=False)).hex().upper()
+
+
+def _saslplain(argument: str, stream: _Stream, made: list[str]) -> str:
+    return base64.b64encode(b"\0deploy\0" + stream.chars(BASE62, 14).encode()).decode()
+
+
+def _elastic(argument: str, stream: _Stream, made: list[str]) -> str:
+    text = f"{stream.chars(ALPHABETS['base64url'], 20)}:{stream.chars(ALPHABETS['base64url'], 22)}"
+    return base64.b64encode(text.encode()).decode()
+
+
+def _fernet(argument: str, stream: _Stream, made: list[str]) -> str:
+    return base64.urlsafe_b64encode(stream.take(32)).decode()
+
+
+def _nkey(argument: str, stream: _Stream, made: list[str]) -> str:
+    kind = {"O": 14, "A": 0, "U": 20, "N": 13}[argument] << 3
+    raw = bytes((0x90 | kind >> 5, (kind & 31) << 3)) + stream.take(32)
+    return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
+
+
+def _kirbi(argument: str, stream: _Stream, made: list[str]) -> str:
+    inner = bytes.fromhex("a003020105a103020116") + b"\xa2\x82\x01\x4e" + stream.take(334)
+    return base64.b64encode(b"\x76\x82\x01\x5c\x30\x82\x01\x58" + inner).decode()
+
+
+_PHRASE = "legal winner thank year wave sausage worth useful legal winner thank yellow"
+"""A test vector of BIP 39 itself."""
+
+
 _FUNCTIONS: Mapping[str, Callable[[str, _Stream, list[str]], str]] = {
     "azure": _azure,
     "b64": _b64,
     "basic": _basic,
     "bech32": _bech32,
+    "bip39": lambda argument, stream, made: _PHRASE,
     "bytes64": _bytes64,
     "cask": _cask,
+    "cisco7": _cisco7,
     "crc32": _crc32,
+    "crc32behind": _crc32_behind,
     "crc32hex": _crc32_hex,
+    "edsk": _edsk,
+    "elastic": _elastic,
+    "fernet": _fernet,
+    "kirbi": _kirbi,
     "lt": lambda argument, stream, made: "<",
+    "nkey": _nkey,
     "routable": _routable,
+    "saslplain": _saslplain,
     "snowflake": _snowflake,
+    "syt": _syt,
     "uuid4": _uuid4,
     "wif": _wif,
     "xprv": _xprv,

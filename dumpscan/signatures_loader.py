@@ -7,16 +7,19 @@ whole windows.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yara
 
+from dumpscan import cache
 from dumpscan.errors import SignatureError
 from dumpscan.foreign_rules import ForeignFile, parse_foreign
 from dumpscan.model import Confidence, Severity
@@ -33,11 +36,20 @@ BOUNDARIES: Mapping[str, bytes] = {
 }
 """Name -> alphabet whose characters may not stand right before or after a match."""
 
+TAILS: Mapping[str, bytes] = {
+    "base64": b"A-Za-z0-9+/=",
+    "base64url": b"A-Za-z0-9_.=-",
+    "url64": b"A-Za-z0-9+/=%",
+    "hex": b"0-9A-Fa-f",
+}
+"""Name -> alphabet in which a secret goes on behind what the pattern can match."""
+
 REQUIRED = ("id", "title", "kind", "severity", "confidence", "anchor", "longest", "reference")
-_OPTIONAL = ("anchor_nocase", "validator", "value", "boundary", "reach", "placeholders")
+_OPTIONAL = ("anchor_nocase", "validator", "value", "boundary", "reach", "tail", "placeholders")
 _NUMBERED = re.compile(r"(?:counter)?example\d*\Z")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _DEFAULT_REACH = 8
+_TAIL_REACH = 4096
 _LONGEST = 500
 
 
@@ -47,7 +59,8 @@ class Signature:
 
     ``longest`` is the greatest length of a match, ``reach`` how many further characters on either side the boundary
     check and the validator look at. ``value`` is a regular expression (Python's) whose first group, in the matched
-    text, is the secret; empty if the whole match is.
+    text, is the secret; empty if the whole match is. ``tail`` names the alphabet in which a secret that is longer than
+    any pattern of YARA's goes on, up to ``reach`` characters.
     """
 
     id: str
@@ -62,6 +75,7 @@ class Signature:
     validator: str
     value: str
     boundary: str
+    tail: str
     placeholders: bool
     reference: str
     examples: tuple[str, ...]
@@ -98,10 +112,11 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
     """
     own: list[Signature] = []
     digest = hashlib.sha256()
-    for path in builtin_files() if builtin else ():
-        text = _read(path)
-        digest.update(_frame(text))
-        own += parse(text, path.name)
+    if builtin:
+        texts = {path.name: _read(path) for path in builtin_files()}
+        for text in texts.values():
+            digest.update(_frame(text))
+        own += _kept(digest.hexdigest(), texts)
     foreign: list[ForeignFile] = []
     warnings: list[str] = []
     refused: list[str] = []
@@ -114,6 +129,23 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
             foreign.append(parse_foreign(text, str(path), REQUIRED, warnings, refused))
     _refuse_duplicates(own)
     return Ruleset(tuple(own), "sha256:" + digest.hexdigest(), tuple(warnings), tuple(refused), tuple(foreign))
+
+
+def _kept(digest: str, texts: Mapping[str, str]) -> list[Signature]:
+    """The signatures of the files, as parsed by an earlier run where there was one."""
+    key = f"signatures {digest} {' '.join(f.name for f in fields(Signature))}"
+    with contextlib.suppress(ValueError, TypeError, LookupError):
+        return [_restored(row) for row in json.loads(cache.load(key) or b"")]
+    parsed = [signature for file, text in texts.items() for signature in parse(text, file)]
+    cache.store(key, json.dumps([asdict(signature) for signature in parsed]).encode())
+    return parsed
+
+
+def _restored(row: dict[str, Any]) -> Signature:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return Signature(
+        **{**values, "severity": Severity(values["severity"]), "confidence": Confidence(values["confidence"])}
+    )
 
 
 def parse(text: str, file: str) -> list[Signature]:
@@ -200,10 +232,15 @@ def _signature(block: Block, meta: Mapping[str, Any], file: str) -> Signature:
         anchors=anchors,
         anchor_nocase=_flag(meta, "anchor_nocase", where),
         longest=_number(meta, "longest", where, 4, _LONGEST),
-        reach=_number(meta, "reach", where, 1, 2048) if "reach" in meta else _DEFAULT_REACH,
+        reach=_number(meta, "reach", where, 1, _TAIL_REACH)
+        if "reach" in meta
+        else _TAIL_REACH
+        if "tail" in meta
+        else _DEFAULT_REACH,
         validator=_choice(meta, "validator", list(VALIDATORS), where) if "validator" in meta else "",
         value=_pattern(meta, where),
         boundary=_choice(meta, "boundary", list(BOUNDARIES), where) if "boundary" in meta else "word",
+        tail=_choice(meta, "tail", list(TAILS), where) if "tail" in meta else "",
         placeholders=_choice(meta, "placeholders", ["keep"], where) == "keep" if "placeholders" in meta else False,
         reference=_text(meta, "reference", where),
         examples=_numbered(meta, "example", where),

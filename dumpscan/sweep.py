@@ -214,7 +214,7 @@ def hand_over(needles: Needles, engine: str | None) -> None:
     _sweeper(needles, engine)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _sweeper(needles: Needles, engine: str | None) -> Sweeper:
     return Sweeper(needles, engine)
 

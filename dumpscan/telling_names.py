@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dumpscan.documentation_examples import is_documentation
 from dumpscan.mask import mask
 from dumpscan.model import Candidate, Component, Confidence, Severity, Span
-from dumpscan.validators import is_placeholder
+from dumpscan.plausibility import is_placeholder
 
 LONGEST_NAME = 128
 LONGEST_VALUE = 4096

@@ -8,163 +8,36 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Mapping
 
-from dumpscan.checksums import base58check, base62, bech32, crc32_base36, crc32_base62, crc32_hex, marvin32, seed_of
+from dumpscan.bip39 import phrase_holds
+from dumpscan.checksums import (
+    CISCO_TYPE7,
+    base58check,
+    base62,
+    bech32,
+    crc32_base36,
+    crc32_base62,
+    crc32_hex,
+    marvin32,
+    seed_of,
+)
 from dumpscan.model import Confidence, Severity
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A value at ``[start, end)`` of ``text``, which holds what stands around it; all decoded to ASCII."""
-
-    text: bytes = field(repr=False)
-    start: int
-    end: int
-
-    @property
-    def value(self) -> bytes:
-        return self.text[self.start : self.end]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a validator found out; a field that is ``None`` leaves what the signature states.
-
-    ``span`` moves the secret within ``Match.text``; ``kind`` and ``title`` name what it turned out to be.
-    """
-
-    confidence: Confidence | None = None
-    evidence: str = ""
-    severity: Severity | None = None
-    public: Mapping[str, str] = field(default_factory=dict)
-    span: tuple[int, int] | None = None
-    kind: str | None = None
-    title: str | None = None
-
-
-Validator = Callable[[Match], Verdict | None]
-_PROVEN = Confidence.PROVEN
-
-
-def _proof(holds: bool, evidence: str) -> Verdict | None:
-    return Verdict(_PROVEN, evidence) if holds else None
-
-
-def decode_base64(value: bytes) -> bytes | None:
-    """Decode base64 of either alphabet, padded or not; ``None`` if that is not what it is."""
-    text = value.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-    if len(text) % 4 == 1:
-        return None
-    try:
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-# ---------------------------------------------------------------- plausibility
-
-_PLACEHOLDER = re.compile(
-    rb"example|placeholder|changeme|change_me|redacted|your[-_ ]?(?:api|key|token|secret|pass|own|access|account|app)"
-    rb"|insert|replace[-_ ]?(?:me|with)|xxxx|\*\*\*|\.\.\.|<[a-z_ -]+>|\$\{|\{\{|\$\(|%[sdxv]|dummy|foobar|deadbeef",
-    re.I,
+from dumpscan.plausibility import (
+    base64_32,
+    basic_auth,
+    is_placeholder,
+    is_random,
+    luhn_like_hex,
+    mixed,
+    plausible_password,
+    random_token,
+    several_cases,
+    token_like,
+    url_password,
+    uuid_random,
 )
-
-
-def is_placeholder(value: bytes) -> bool:
-    """Whether ``value`` stands for a secret rather than being one: a template, a run, one character repeated."""
-    if _PLACEHOLDER.search(value):
-        return True
-    if len(value) < 8:
-        return len(set(value)) < 3
-    tail = value[-max(12, len(value) // 2) :]
-    if max(Counter(tail).values()) * 2 > len(tail):
-        return True
-    steps = sum(1 for a, b in pairwise(tail) if b - a in (1, -1, 0))
-    return steps * 10 >= (len(tail) - 1) * 6
-
-
-def is_random(value: bytes) -> bool:
-    """Whether ``value`` has the variety of a machine-made token: refuses words, identifiers and padding."""
-    distinct = len(set(value))
-    return distinct >= min(12, max(5, len(value) // 3)) and not is_placeholder(value)
-
-
-def mixed(match: Match) -> Verdict | None:
-    """Letters of both cases or digits among them: not a word, not an identifier in one case."""
-    value = match.value
-    classes = sum(bool(re.search(p, value)) for p in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
-    return Verdict() if classes >= 2 and re.search(rb"[0-9]", value) and is_random(value) else None
-
-
-def random_token(match: Match) -> Verdict | None:
-    """A machine-made token, whatever its alphabet."""
-    return Verdict() if is_random(match.value) else None
-
-
-_CODE = re.compile(
-    rb"[(){}<>;`\\]|\$[A-Za-z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
-    rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
-    rb"|\w\[|environ|password|passwd|secret",
-    re.I,
-)
-
-
-def plausible_password(match: Match) -> Verdict | None:
-    """A password by its looks: of mixed characters, and nothing that code or a manual would write there."""
-    value = match.value
-    if len(value) < 6 or _CODE.search(value) or is_placeholder(value):
-        return None
-    digit = re.search(rb"[0-9]", value)
-    letter = re.search(rb"[A-Za-z]", value)
-    other = re.search(rb"[^A-Za-z0-9_.-]", value)
-    both = re.search(rb"[a-z]", value) and re.search(rb"[A-Z]", value)
-    if not letter or not (digit or other) or len(set(value)) < 5:
-        return None
-    if re.fullmatch(rb"[0-9a-f]{1,2}(?:[:.][0-9a-f]{1,2})+|v?\d+(?:\.\d+)+\S{0,8}|[A-Za-z]+[-_.]?\d{1,2}", value, re.I):
-        return None if len(value) < 7 or not both else Verdict()
-    return Verdict()
-
-
-def url_password(match: Match) -> Verdict | None:
-    """The password of a URL: not a template, not the words that manuals use."""
-    value = match.value
-    if _PLACEHOLDER.search(value) or re.search(rb"[<>{}$`\\\"'|^]|%s", value):
-        return None
-    if re.fullmatch(
-        rb"(?i)pass(?:word|wd)?\d{0,4}|pw|pwd|secret|user(?:name)?|token|x-oauth-basic|port|[a-z]|\d{1,5}", value
-    ):
-        return None
-    return Verdict() if len(set(value)) > 2 else None
-
-
-def basic_auth(match: Match) -> Verdict | None:
-    """``user:password`` in base64 (RFC 7617)."""
-    decoded = decode_base64(match.value)
-    if decoded is None or not re.fullmatch(rb"[\x20-\x7e]{0,128}:[\x20-\x7e]{1,256}", decoded):
-        return None
-    user, _, password = decoded.partition(b":")
-    if is_placeholder(password) and len(password) > 3:
-        return None
-    return Verdict(Confidence.VALIDATED, "base64 of user:password", public={"user": user.decode("ascii")[:64]})
-
-
-def uuid_random(match: Match) -> Verdict | None:
-    """A random (version 4) UUID."""
-    ok = re.fullmatch(
-        rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}", match.value
-    )
-    return Verdict() if ok and is_random(match.value) else None
-
-
-def base64_32(match: Match) -> Verdict | None:
-    """Base64 of 32 random-looking bytes."""
-    decoded = decode_base64(match.value)
-    return Verdict() if decoded is not None and len(decoded) == 32 and len(set(decoded)) > 16 else None
-
+from dumpscan.verdicts import Match, Validator, Verdict, decode_base64, proof
 
 # ---------------------------------------------------------------- checksums
 
@@ -172,19 +45,25 @@ def base64_32(match: Match) -> Verdict | None:
 def crc_base62(match: Match) -> Verdict | None:
     """GitHub and npm: after the prefix's underscore, the last six characters are the CRC-32 of the rest, in base62."""
     body = match.value.rpartition(b"_")[2]
-    return _proof(len(body) > 6 and crc32_base62(body[:-6]).encode() == body[-6:], "CRC-32 in the token holds")
+    return proof(len(body) > 6 and crc32_base62(body[:-6]).encode() == body[-6:], "CRC-32 in the token holds")
+
+
+def prefixed_crc(match: Match) -> Verdict | None:
+    """Vercel: behind a prefix of four, the last six characters are the CRC-32 of the rest, in base62."""
+    body = match.value[4:]
+    return proof(len(body) > 6 and crc32_base62(body[:-6]).encode() == body[-6:], "CRC-32 in the token holds")
 
 
 def grafana_crc(match: Match) -> Verdict | None:
     """Grafana service account tokens: ``glsa_`` secret ``_`` CRC-32 of what stands before, in hex."""
     head, _, tail = match.value.rpartition(b"_")
-    return _proof(crc32_hex(head).encode() == tail.lower(), "CRC-32 in the token holds")
+    return proof(crc32_hex(head).encode() == tail.lower(), "CRC-32 in the token holds")
 
 
 def gitlab_routable(match: Match) -> Verdict | None:
     """GitLab routable tokens: ``prefix payload . version . length crc``, the CRC-32 over all before it, in base 36."""
     value = match.value
-    return _proof(crc32_base36(value[:-7]).encode() == value[-7:], "CRC-32 in the token holds")
+    return proof(crc32_base36(value[:-7]).encode() == value[-7:], "CRC-32 in the token holds")
 
 
 _AZURE_SEEDS: Mapping[bytes, tuple[str, ...]] = {
@@ -214,7 +93,7 @@ def azure_key(match: Match) -> Verdict | None:
     signature = text[-10:-6]
     seeds = [seed_of(name) for name in _AZURE_SEEDS.get(signature, ())]
     stated = int.from_bytes(raw[-4:], "little")
-    return _proof(any(marvin32(raw[:-4], seed) == stated for seed in seeds), "Marvin32 checksum in the key holds")
+    return proof(any(marvin32(raw[:-4], seed) == stated for seed in seeds), "Marvin32 checksum in the key holds")
 
 
 def azure_cask(match: Match) -> Verdict | None:
@@ -227,10 +106,10 @@ def azure_cask(match: Match) -> Verdict | None:
     provider = value[76:80].decode("ascii", "replace")
     public = {"provider": provider}
     if raw[60:63] == checksum.to_bytes(4, "little")[:3]:
-        return Verdict(_PROVEN, "Marvin32 checksum in the key holds", public=public)
+        return Verdict(Confidence.PROVEN, "Marvin32 checksum in the key holds", public=public)
     number = int.from_bytes(checksum.to_bytes(4, "little"), "big")
     if base62(number, 0).ljust(6, "0").encode().startswith(value[80:84]):
-        return Verdict(_PROVEN, "Marvin32 checksum in the key holds", public=public)
+        return Verdict(Confidence.PROVEN, "Marvin32 checksum in the key holds", public=public)
     return Verdict(Confidence.VALIDATED, "signature and layout of a common annotated key", public=public)
 
 
@@ -244,31 +123,33 @@ def wif(match: Match) -> Verdict | None:
     payload = base58check(match.value.decode("ascii", "replace"))
     if payload is None or payload[:1] not in (b"\x80", b"\xef", b"\xb0"):
         return None
-    return _proof(len(payload) == 33 or (len(payload) == 34 and payload[-1] == 1), "Base58Check checksum holds")
+    return proof(len(payload) == 33 or (len(payload) == 34 and payload[-1] == 1), "Base58Check checksum holds")
 
 
 def extended_key(match: Match) -> Verdict | None:
     """BIP 32 extended private keys: Base58Check of 78 bytes, with a zero before the key."""
     payload = base58check(match.value.decode("ascii", "replace"))
-    return _proof(payload is not None and len(payload) == 78 and payload[45] == 0, "Base58Check checksum holds")
+    return proof(payload is not None and len(payload) == 78 and payload[45] == 0, "Base58Check checksum holds")
 
 
 def bech32_key(match: Match) -> Verdict | None:
     """Bech32 text: age identities, Nostr keys."""
-    return _proof(bech32(match.value.decode("ascii", "replace")), "Bech32 checksum holds")
+    return proof(bech32(match.value.decode("ascii", "replace")), "Bech32 checksum holds")
 
 
 def bip39(match: Match) -> Verdict | None:
-    """A BIP 39 phrase: 12 to 24 words."""
+    """A BIP 39 phrase: 12 to 24 words of the list, and their checksum; without the list, their number."""
     words = match.value.decode("ascii", "replace").split()
     if len(words) not in (12, 15, 18, 21, 24) or len(set(words)) < len(words) // 2 + 2:
         return None
-    return Verdict(Confidence.POSSIBLE, "words in the number of a BIP 39 phrase")
+    holds = phrase_holds(words)
+    if holds is None:
+        return Verdict(Confidence.POSSIBLE, "words in the number of a BIP 39 phrase")
+    return proof(holds, "BIP 39 checksum holds")
 
 
 # ---------------------------------------------------------------- structure
 
-_TYPE7 = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
 _EMPTY_HASHES = (b"31d6cfe0d16ae931b73c59d7e0c089c0", b"aad3b435b51404eeaad3b435b51404ee")
 
 
@@ -281,7 +162,7 @@ def cisco_type7(match: Match) -> Verdict | None:
         hidden = bytes.fromhex(text[2:].decode("ascii", "replace"))
     except ValueError:
         return None
-    plain = bytes(byte ^ _TYPE7[(int(text[:2]) + i) % len(_TYPE7)] for i, byte in enumerate(hidden))
+    plain = bytes(byte ^ CISCO_TYPE7[(int(text[:2]) + i) % len(CISCO_TYPE7)] for i, byte in enumerate(hidden))
     printable = all(0x20 < byte < 0x7F for byte in plain)
     return Verdict(Confidence.VALIDATED, "decodes to printable text") if printable and len(plain) > 2 else None
 
@@ -341,6 +222,26 @@ def aws_secret(match: Match) -> Verdict | None:
     return Verdict() if _aws_secret(match.value) else None
 
 
+def _pair(width: int, alphabet: str, kind: str, title: str) -> Validator:
+    """An identifier that is public, with a secret of ``width`` characters within 512: the pair."""
+    pattern = re.compile(rf"(?<![{alphabet}])[{alphabet}]{{{width}}}(?![{alphabet}=])".encode())
+
+    def judge(match: Match) -> Verdict | None:
+        if not is_random(match.value):
+            return None
+        public = {"id": match.value.decode("ascii", "replace")}
+        low, high = max(0, match.start - 512), match.end + 512
+        near = [m for m in pattern.finditer(match.text, low, high) if several_cases(m[0])]
+        near = [m for m in near if m.end() <= match.start or m.start() >= match.end]
+        if not near:
+            return Verdict(severity=Severity.INFO, public=public, evidence="an access key id without its secret key")
+        best = min(near, key=lambda m: min(abs(m.start() - match.end), abs(match.start - m.end())))
+        evidence = "secret key next to its access key id"
+        return Verdict(Confidence.VALIDATED, evidence, Severity.HIGH, public, best.span(), kind, title)
+
+    return judge
+
+
 def discord_bot(match: Match) -> Verdict | None:
     """Discord bot tokens: the first part is the bot's id, a snowflake, in base64."""
     decoded = decode_base64(match.value.partition(b".")[0])
@@ -365,17 +266,77 @@ def base64_json(match: Match) -> Verdict | None:
     return None
 
 
-def luhn_like_hex(match: Match) -> Verdict | None:
-    """Hex of random bytes: every digit rare, not a hash of zeros or a repeated word."""
-    value = match.value.lower()
-    return Verdict() if len(set(value)) >= min(10, len(value) // 3) and not is_placeholder(value) else None
+def json_text(match: Match) -> Verdict | None:
+    """Base64, whole, of a JSON object."""
+    for cut in range(4):
+        decoded = decode_base64(match.value.rstrip(b"=")[: len(match.value) - cut])
+        if decoded is not None and re.match(rb'\{\s?"[\x20-\x7e]{16,}\Z', decoded):
+            return Verdict(Confidence.VALIDATED, "base64 of a JSON object")
+    return None
+
+
+def matrix_crc(match: Match) -> Verdict | None:
+    """Synapse tokens: ``syt_`` local part ``_`` 20 letters ``_`` CRC-32 of all before, in base62, lower case first."""
+    head, _, tail = match.value.rpartition(b"_")
+    return proof(crc32_base62(head).swapcase().encode() == tail, "CRC-32 in the token holds")
+
+
+def sasl_plain(match: Match) -> Verdict | None:
+    """``authzid NUL user NUL password`` in base64 (RFC 4616)."""
+    decoded = decode_base64(match.value)
+    parts = decoded.split(b"\0") if decoded else []
+    if len(parts) != 3 or not parts[1] or not parts[2] or is_placeholder(parts[2]):
+        return None
+    public = {"user": parts[1].decode("utf-8", "replace")[:64]}
+    return Verdict(Confidence.VALIDATED, "base64 of a SASL PLAIN message", public=public)
+
+
+def twitter_bearer(match: Match) -> Verdict | None:
+    """Application tokens of X: 20 to 22 times A, then what is random."""
+    rest = match.value.lstrip(b"A")
+    return Verdict() if is_random(rest) and several_cases(rest) else None
+
+
+def saml(match: Match) -> Verdict | None:
+    """A SAML assertion in clear: an element with an identifier, an instant, and behind it a signature or a subject."""
+    if re.search(rb"[%{$]", match.value) or not re.search(rb'ID="[^"]{8,}"', match.value):
+        return None
+    if not re.search(rb'IssueInstant="\d{4}-\d\d-\d\dT', match.value):
+        return None
+    end = match.text.find(b"Assertion>", match.end)
+    return Verdict(span=(match.start, end + 10)) if end > 0 else Verdict()
+
+
+def kirbi(match: Match) -> Verdict | None:
+    """A Kerberos credential (KRB-CRED, RFC 4120) in base64: application tag 22 around protocol version 5."""
+    head = decode_base64(match.value[:32])
+    good = head is not None and head[:1] == b"\x76" and b"\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x16" in head
+    return Verdict(Confidence.VALIDATED, "protocol version and message type of KRB-CRED") if good else None
+
+
+def nkey(match: Match) -> Verdict | None:
+    """NATS nkey seeds: base32 of two prefix bytes, 32 bytes, and their CRC-16."""
+    try:
+        raw = base64.b32decode(match.value + b"=" * (-len(match.value) % 8))
+    except (binascii.Error, ValueError):
+        return None
+    if len(raw) != 36:
+        return None
+    return proof(binascii.crc_hqx(raw[:-2], 0) == int.from_bytes(raw[-2:], "little"), "CRC-16 in the seed holds")
+
+
+def base58_checked(match: Match) -> Verdict | None:
+    """Base58Check of whatever prefix the rule names."""
+    return proof(base58check(match.value.decode("ascii", "replace")) is not None, "Base58Check checksum holds")
 
 
 VALIDATORS: Mapping[str, Validator] = {
+    "alibaba-pair": _pair(30, "A-Za-z0-9", "alibaba-secret-key", "Alibaba Cloud access key secret"),
     "aws-pair": aws_pair,
     "aws-secret": aws_secret,
     "azure-cask": azure_cask,
     "azure-key": azure_key,
+    "base58check": base58_checked,
     "base64-32": base64_32,
     "base64-json": base64_json,
     "basic-auth": basic_auth,
@@ -389,11 +350,22 @@ VALIDATORS: Mapping[str, Validator] = {
     "gitlab-routable": gitlab_routable,
     "grafana-crc32": grafana_crc,
     "hex-random": luhn_like_hex,
+    "json-text": json_text,
+    "kirbi": kirbi,
+    "matrix-crc32": matrix_crc,
     "mixed": mixed,
+    "nkey": nkey,
     "ntlm-hash": ntlm_hash,
     "plausible-password": plausible_password,
+    "prefixed-crc32": prefixed_crc,
     "random": random_token,
+    "sasl-plain": sasl_plain,
+    "saml": saml,
+    "spaces-pair": _pair(43, "A-Za-z0-9+/", "digitalocean-spaces-key", "DigitalOcean Spaces secret key"),
     "telegram-bot": telegram_bot,
+    "tencent-pair": _pair(32, "A-Za-z0-9", "tencent-secret-key", "Tencent Cloud secret key"),
+    "token-like": token_like,
+    "twitter-bearer": twitter_bearer,
     "url-password": url_password,
     "uuid4": uuid_random,
     "wif": wif,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dumpscan.model import Region, Span
+from dumpscan.model import Mapped, Region, Span
 from dumpscan.source import Source
 
 PAGE = 4096
@@ -34,11 +34,15 @@ _GAP = 256
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``size`` bytes at ``offset`` of the file that stand at ``position`` of a stretch or window."""
+    """``size`` bytes at ``offset`` of the file that stand at ``position`` of a stretch or window.
+
+    ``address`` is set where the window as a whole has none.
+    """
 
     position: int
     offset: int
     size: int
+    address: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,13 @@ class Window:
     address: int | None = None
     phase: int = 0
     seams: bool = False
+
+    @property
+    def mapped(self) -> tuple[Mapped, ...]:
+        """Which addresses stand where."""
+        if self.address is not None:
+            return (Mapped(0, self.address, self.size),)
+        return tuple(Mapped(p.position, p.address, p.size) for p in self.pieces if p.address is not None)
 
     def offsets(self, span: Span) -> list[Span]:
         """Where ``span`` (positions) lies in the file: one span, or several where it crosses a seam."""
@@ -169,7 +180,9 @@ def _gather(stretches: Sequence[Stretch]) -> Window:
     for stretch in stretches:
         base = stretch.address if stretch.address is not None else stretch.pieces[0].offset
         position += (base - position) % 64
-        pieces.extend(Piece(position + piece.position, piece.offset, piece.size) for piece in stretch.pieces)
+        for piece in stretch.pieces:
+            address = None if stretch.address is None else stretch.address + piece.position
+            pieces.append(Piece(position + piece.position, piece.offset, piece.size, address))
         position = (position + stretch.size + _GAP + 63) // 64 * 64
     end = pieces[-1].position + pieces[-1].size
     if len(stretches) > 1:

@@ -53,6 +53,7 @@ rule aws_session_token {
     longest = 492
     validator = "random"
     boundary = "none"
+    tail = "base64"
     reference = "https://docs.aws.amazon.com/STS/latest/APIReference/API_Credentials.html"
     example = "IQoJb3JpZ2lu<base64:300>"
     counterexample = "IQoJb3JpZ2luxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -389,15 +390,16 @@ rule azure_entra_secret {
     kind = "entra-client-secret"
     severity = "high"
     confidence = "validated"
-    anchor = "8Q~a|8Q~b|8Q~c|8Q~d|8Q~e|8Q~f|8Q~g|8Q~h|8Q~i|8Q~j|8Q~k|8Q~l|8Q~m|8Q~n|8Q~o|8Q~p|8Q~q|8Q~r|8Q~s|8Q~t|8Q~u|8Q~v|8Q~w|8Q~x|8Q~y|8Q~z|8Q~A|8Q~B|8Q~C|8Q~D|8Q~E|8Q~F|8Q~G|8Q~H|8Q~I|8Q~J|8Q~K|8Q~L|8Q~M|8Q~N|8Q~O|8Q~P|8Q~Q|8Q~R|8Q~S|8Q~T|8Q~U|8Q~V|8Q~W|8Q~X|8Q~Y|8Q~Z|8Q~0|8Q~1|8Q~2|8Q~3|8Q~4|8Q~5|8Q~6|8Q~7|8Q~8|8Q~9|8Q~.|8Q~-|8Q~_|8Q~~"
+    anchor = "7Q~-|7Q~.|7Q~0|7Q~1|7Q~2|7Q~3|7Q~4|7Q~5|7Q~6|7Q~7|7Q~8|7Q~9|7Q~A|7Q~B|7Q~C|7Q~D|7Q~E|7Q~F|7Q~G|7Q~H|7Q~I|7Q~J|7Q~K|7Q~L|7Q~M|7Q~N|7Q~O|7Q~P|7Q~Q|7Q~R|7Q~S|7Q~T|7Q~U|7Q~V|7Q~W|7Q~X|7Q~Y|7Q~Z|7Q~_|7Q~a|7Q~b|7Q~c|7Q~d|7Q~e|7Q~f|7Q~g|7Q~h|7Q~i|7Q~j|7Q~k|7Q~l|7Q~m|7Q~n|7Q~o|7Q~p|7Q~q|7Q~r|7Q~s|7Q~t|7Q~u|7Q~v|7Q~w|7Q~x|7Q~y|7Q~z|7Q~~|8Q~-|8Q~.|8Q~0|8Q~1|8Q~2|8Q~3|8Q~4|8Q~5|8Q~6|8Q~7|8Q~8|8Q~9|8Q~A|8Q~B|8Q~C|8Q~D|8Q~E|8Q~F|8Q~G|8Q~H|8Q~I|8Q~J|8Q~K|8Q~L|8Q~M|8Q~N|8Q~O|8Q~P|8Q~Q|8Q~R|8Q~S|8Q~T|8Q~U|8Q~V|8Q~W|8Q~X|8Q~Y|8Q~Z|8Q~_|8Q~a|8Q~b|8Q~c|8Q~d|8Q~e|8Q~f|8Q~g|8Q~h|8Q~i|8Q~j|8Q~k|8Q~l|8Q~m|8Q~n|8Q~o|8Q~p|8Q~q|8Q~r|8Q~s|8Q~t|8Q~u|8Q~v|8Q~w|8Q~x|8Q~y|8Q~z|8Q~~"
     longest = 40
     validator = "entra-secret"
     boundary = "token"
     reference = "https://github.com/microsoft/security-utilities"
     example = "<base62:3>8Q~<base62:34>"
+    example2 = "<base62:3>7Q~<base62:31>"
     counterexample = "xxx8Q~xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
-    $a = /[0-9A-Za-z_~.-]{3}8Q~[0-9A-Za-z_~.-]{34}/
+    $a = /[0-9A-Za-z_~.-]{3}(8Q~[0-9A-Za-z_~.-]{34}|7Q~[0-9A-Za-z_~.-]{31})/
   condition:
     $a
 }
@@ -516,6 +518,7 @@ rule gcp_oauth_access_token {
     longest = 485
     validator = "random"
     boundary = "none"
+    tail = "base64url"
     reference = "https://developers.google.com/identity/protocols/oauth2"
     example = "ya29.<base64url:120>"
     counterexample = "ya29.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -554,7 +557,8 @@ rule alibaba_access_key {
     confidence = "validated"
     anchor = "LTAI"
     longest = 24
-    validator = "mixed"
+    validator = "alibaba-pair"
+    reach = 600
     reference = "https://www.alibabacloud.com/help/en/ram/user-guide/create-an-accesskey-pair"
     example = "LTAI<base62:20>"
     counterexample = "LTAIxxxxxxxxxxxxxxxxxxxx"
@@ -573,7 +577,8 @@ rule tencent_secret_id {
     confidence = "validated"
     anchor = "AKID"
     longest = 36
-    validator = "mixed"
+    validator = "tencent-pair"
+    reach = 600
     reference = "https://www.tencentcloud.com/document/product/598/32675"
     example = "AKID<base62:32>"
     counterexample = "AKIDxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -787,6 +792,7 @@ rule fly_token {
     longest = 491
     validator = "random"
     boundary = "none"
+    tail = "base64"
     reference = "https://fly.io/docs/security/tokens/"
     example = "FlyV1 fm2_<base64:200>"
     counterexample = "FlyV1 fm2_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -844,12 +850,13 @@ rule vercel_token {
     confidence = "validated"
     anchor = "vcp_|vci_|vca_|vcr_|vck_"
     longest = 60
-    validator = "random"
+    validator = "prefixed-crc32"
+    boundary = "token"
     reference = "https://vercel.com/docs/rest-api#authentication"
-    example = "vcp_<base62:56>"
+    example = "vcp_<base64url:50><crc32behind>"
     counterexample = "vcp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
-    $a = /vc[piark]_[0-9A-Za-z]{56}/
+    $a = /vc[piark]_[0-9A-Za-z_-]{50}[0-9A-Za-z]{6}/
   condition:
     $a
 }
@@ -1005,6 +1012,854 @@ rule databricks_secret {
     counterexample = "dose00000000000000000000000000000000"
   strings:
     $a = /dose[0-9a-f]{32}/
+  condition:
+    $a
+}
+
+rule gcp_fcm_key {
+  meta:
+    id = "gcp-fcm-key"
+    title = "Firebase Cloud Messaging server key"
+    kind = "firebase-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = ":APA91b"
+    longest = 152
+    validator = "random"
+    boundary = "token"
+    reference = "https://firebase.google.com/docs/cloud-messaging/auth-server"
+    example = "AAAA<base64url:7>:APA91b<base64url:134>"
+    counterexample = "AAAAxxxxxxx:APA91bxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /AAAA[0-9A-Za-z_-]{7}:APA91b[0-9A-Za-z_-]{134}/
+  condition:
+    $a
+}
+
+rule gcp_hmac_id {
+  meta:
+    id = "gcp-hmac-id"
+    title = "Google Cloud HMAC access id"
+    kind = "google-hmac-id"
+    severity = "info"
+    confidence = "validated"
+    anchor = "GOOG1E"
+    longest = 61
+    validator = "random"
+    reference = "https://cloud.google.com/storage/docs/authentication/hmackeys"
+    example = "GOOG1E<upnum:55>"
+    counterexample = "GOOG1EXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"
+  strings:
+    $a = /GOOG1E[0-9A-Z]{55}/
+  condition:
+    $a
+}
+
+rule google_session_cookie {
+  meta:
+    id = "google-session-cookie"
+    title = "Google session cookie"
+    kind = "session-cookie"
+    severity = "medium"
+    confidence = "validated"
+    anchor = "PSID=|PSIDTS=|SAPISID=|SSID="
+    longest = 318
+    validator = "random"
+    value = "=(.+)"
+    boundary = "none"
+    reference = "https://policies.google.com/technologies/cookies"
+    example = "__Secure-1PSID=g.a000<base64url:140>."
+    counterexample = "__Secure-1PSID=g.a000xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx."
+  strings:
+    $a = /__Secure-[13]P(SID|SIDTS|APISID)=[0-9A-Za-z._\/-]{34,300}/
+  condition:
+    $a
+}
+
+rule alibaba_sts_token {
+  meta:
+    id = "alibaba-sts-token"
+    title = "Alibaba Cloud STS access key id"
+    kind = "alibaba-access-key-id"
+    severity = "info"
+    confidence = "validated"
+    anchor = "STS.N"
+    longest = 32
+    validator = "random"
+    reference = "https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole"
+    example = "STS.N<base62:26>"
+    counterexample = "STS.Nxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /STS\.N[0-9A-Za-z]{24,27}/
+  condition:
+    $a
+}
+
+rule digitalocean_spaces {
+  meta:
+    id = "digitalocean-spaces"
+    title = "DigitalOcean Spaces access key"
+    kind = "digitalocean-spaces-key"
+    severity = "info"
+    confidence = "validated"
+    anchor = "DO00"
+    longest = 20
+    validator = "spaces-pair"
+    reach = 600
+    reference = "https://docs.digitalocean.com/products/spaces/how-to/manage-access/"
+    example = "DO00<upnum:16>"
+    counterexample = "DO00XXXXXXXXXXXXXXXX"
+  strings:
+    $a = /DO00[0-9A-Z]{16}/
+  condition:
+    $a
+}
+
+rule vercel_blob {
+  meta:
+    id = "vercel-blob"
+    title = "Vercel Blob read-write token"
+    kind = "vercel-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "vercel_blob_rw_"
+    longest = 68
+    validator = "random"
+    reference = "https://vercel.com/docs/vercel-blob/using-blob-sdk"
+    example = "vercel_blob_rw_<base62:16>_<base62:30>"
+    counterexample = "vercel_blob_rw_xxxxxxxxxxxxxxxx_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /vercel_blob_rw_[0-9A-Za-z]{16}_[0-9A-Za-z]{30,36}/
+  condition:
+    $a
+}
+
+rule deno_deploy_token {
+  meta:
+    id = "deno-deploy-token"
+    title = "Deno Deploy access token"
+    kind = "deno-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ddp_|ddw_"
+    longest = 40
+    validator = "random"
+    reference = "https://docs.deno.com/deploy/manual/deployctl"
+    example = "ddp_<base62:36>"
+    counterexample = "ddp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /dd[pw]_[0-9A-Za-z]{36}/
+  condition:
+    $a
+}
+
+rule upcloud_token {
+  meta:
+    id = "upcloud-token"
+    title = "UpCloud API token"
+    kind = "upcloud-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ucat_"
+    longest = 31
+    validator = "random"
+    reference = "https://developers.upcloud.com/1.3/"
+    example = "ucat_<upnum:26>"
+    counterexample = "ucat_XXXXXXXXXXXXXXXXXXXXXXXXXX"
+  strings:
+    $a = /ucat_[0-9A-Z]{26}/
+  condition:
+    $a
+}
+
+rule scalingo_token {
+  meta:
+    id = "scalingo-token"
+    title = "Scalingo API token"
+    kind = "scalingo-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "tk-us-"
+    longest = 54
+    validator = "random"
+    boundary = "token"
+    reference = "https://developers.scalingo.com/tokens"
+    example = "tk-us-<base64url:48>"
+    counterexample = "tk-us-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /tk-us-[0-9A-Za-z_-]{48}/
+  condition:
+    $a
+}
+
+rule supabase_oauth {
+  meta:
+    id = "supabase-oauth"
+    title = "Supabase OAuth token"
+    kind = "supabase-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "sbp_oauth_|sbp_v0_"
+    longest = 50
+    validator = "hex-random"
+    reference = "https://supabase.com/docs/guides/integrations/build-a-supabase-integration"
+    example = "sbp_oauth_<hex:40>"
+    counterexample = "sbp_oauth_0000000000000000000000000000000000000000"
+  strings:
+    $a = /sbp_(oauth|v0)_[0-9a-f]{40}/
+  condition:
+    $a
+}
+
+rule fly_deploy {
+  meta:
+    id = "fly-deploy"
+    title = "Fly.io macaroon"
+    kind = "fly-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "fm1r_|fm1a_|fm2_|fm1_"
+    longest = 487
+    validator = "random"
+    boundary = "base64"
+    tail = "base64"
+    reference = "https://fly.io/docs/security/tokens/"
+    example = "fm2_<base62:200>"
+    counterexample = "fm2_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /fm(1r|1a|2|1)_[0-9A-Za-z+\/]{100,480}={0,2}/
+  condition:
+    $a
+}
+
+rule azure_logic_sas {
+  meta:
+    id = "azure-logic-sas"
+    title = "Azure Logic Apps trigger signature"
+    kind = "azure-sas"
+    severity = "medium"
+    confidence = "validated"
+    anchor = "logic.azure.com"
+    longest = 333
+    validator = "random"
+    value = "sig=(.+)"
+    boundary = "token"
+    reference = "https://learn.microsoft.com/azure/logic-apps/logic-apps-securing-a-logic-app"
+    example = "logic.azure.com/workflows/<hex:32>/triggers/manual/paths/invoke?api-version=2016-10-01&sp=%2Ftriggers&sv=1.0&sig=<base64url:43>"
+    counterexample = "logic.azure.com/workflows/00000000000000000000000000000000/triggers/manual/paths/invoke?api-version=2016-10-01&sp=%2Ftriggers&sv=1.0&sig=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /logic\.azure\.com(:443)?\/workflows\/[0-9a-f]{32}\/triggers\/[0-9A-Za-z_-]{1,80}\/paths\/invoke\?[0-9A-Za-z&=%._-]{1,120}sig=[0-9A-Za-z_-]{43}/
+  condition:
+    $a
+}
+
+rule azure_function_code {
+  meta:
+    id = "azure-function-code"
+    title = "Azure Functions key in a URL"
+    kind = "azure-key"
+    severity = "high"
+    confidence = "validated"
+    anchor = "azurewebsites.net/api/"
+    longest = 188
+    validator = "random"
+    value = "code=(.+)"
+    boundary = "none"
+    reference = "https://learn.microsoft.com/azure/azure-functions/function-keys-how-to"
+    example = "azurewebsites.net/api/run?code=<base62:52>=="
+    counterexample = "azurewebsites.net/api/run?code=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx=="
+  strings:
+    $a = /azurewebsites\.net\/api\/[0-9A-Za-z_\/-]{1,80}\?code=[0-9A-Za-z%_\/=-]{40,80}/
+  condition:
+    $a
+}
+
+rule entra_cookie {
+  meta:
+    id = "entra-cookie"
+    title = "Entra ID sign-in cookie"
+    kind = "session-cookie"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ESTSAUTHPERSISTENT=|ESTSAUTH=|ESTSAUTHLIGHT="
+    longest = 499
+    validator = "random"
+    value = "=(.+)"
+    boundary = "none"
+    tail = "base64url"
+    reference = "https://learn.microsoft.com/entra/identity/authentication/concept-authentication-web-browser-cookies"
+    example = "ESTSAUTHPERSISTENT=1.A<base64url:300>"
+    counterexample = "ESTSAUTHPERSISTENT=1.Axxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /ESTSAUTH(PERSISTENT|LIGHT)?=[0-9A-Za-z._\/+-]{60,480}/
+  condition:
+    $a
+}
+
+rule entra_prt_cookie {
+  meta:
+    id = "entra-prt-cookie"
+    title = "Entra ID primary refresh token cookie"
+    kind = "session-cookie"
+    severity = "high"
+    confidence = "validated"
+    anchor = "x-ms-RefreshTokenCredential"
+    longest = 475
+    validator = "random"
+    value = "(eyJ.+)"
+    boundary = "none"
+    tail = "base64url"
+    reference = "https://learn.microsoft.com/entra/identity/devices/concept-primary-refresh-token"
+    example = "x-ms-RefreshTokenCredential: eyJ<base64url:200>"
+    counterexample = "x-ms-RefreshTokenCredential: eyJxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /x-ms-RefreshTokenCredential[\"']?[ ]?[:=][ ]?[\"']?eyJ[0-9A-Za-z_.-]{60,440}/
+  condition:
+    $a
+}
+
+rule msa_refresh_token {
+  meta:
+    id = "msa-refresh-token"
+    title = "Microsoft account refresh token"
+    kind = "oauth-refresh-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "_BAY.|_BL2.|_SN1.|_BN1.|_DUB.|_AMS.|_SGP.|_KW1."
+    longest = 497
+    validator = "random"
+    boundary = "none"
+    reference = "https://learn.microsoft.com/entra/identity-platform/refresh-tokens"
+    example = "M.C512_BAY.0.U.-<base62:200>"
+    counterexample = "M.C512_BAY.0.U.-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /M\.[CR][0-9]{1,4}_[A-Z0-9]{3}\.([0-9]\.U\.)?-?[0-9A-Za-z*!$-]{60,480}/
+  condition:
+    $a
+}
+
+rule msa_access_token {
+  meta:
+    id = "msa-access-token"
+    title = "Microsoft account access token"
+    kind = "oauth-access-token"
+    severity = "medium"
+    confidence = "validated"
+    anchor = "EwAIA|EwAYA|EwBIA|EwBYA|EwBwA|EwCIA|EwCYA|EwCwA|EwDIA|EwAwA|EwAoA|EwBoA|EwCoA|EwA4A|EwB4A|EwC4A"
+    longest = 487
+    validator = "mixed"
+    boundary = "base64"
+    tail = "base64"
+    reference = "https://learn.microsoft.com/onedrive/developer/rest-api/getting-started/msa-oauth"
+    example = "EwBoA<base62:400>"
+    counterexample = "EwBoAxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /Ew[A-D][IYwo4]A[0-9A-Za-z+\/]{200,480}={0,2}/
+  condition:
+    $a
+}
+
+rule entra_refresh_token {
+  meta:
+    id = "entra-refresh-token"
+    title = "Entra ID refresh token"
+    kind = "oauth-refresh-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "\"refresh_token\"|refreshtoken"
+    longest = 464
+    validator = "random"
+    value = "([01]\\.A.+)"
+    boundary = "none"
+    tail = "base64url"
+    reference = "https://learn.microsoft.com/entra/identity-platform/refresh-tokens"
+    example = "\"refresh_token\":\"1.AXo<base64url:300>"
+    counterexample = "\"refresh_token\":\"1.AXoxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /\"(refresh_token|refreshtoken|secret)\":[ ]?\"[01]\.A[0-9A-Za-z_-]{3}[0-9A-Za-z_.-]{100,440}/
+  condition:
+    $a
+}
+
+rule cloudflare_context {
+  meta:
+    id = "cloudflare-context"
+    title = "Cloudflare API token"
+    kind = "cloudflare-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "cloudflare|cf_api|cf_token|x-auth-key"
+    anchor_nocase = true
+    longest = 84
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z_-]{40}|[0-9a-f]{37}))\\Z"
+    boundary = "token"
+    reference = "https://developers.cloudflare.com/fundamentals/api/get-started/create-token/"
+    example = "CLOUDFLARE_API_TOKEN=<base64url:40>"
+    example2 = "\"CLOUDFLARE_API_TOKEN\": \"<base64url:40>\""
+    counterexample = "CLOUDFLARE_API_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(cloudflare|cf_api|cf_token|x-auth-key)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?([0-9A-Za-z_-]{40}|[0-9a-f]{37})/ nocase
+  condition:
+    $a
+}
+
+rule heroku_context {
+  meta:
+    id = "heroku-context"
+    title = "Heroku API key"
+    kind = "heroku-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "heroku"
+    anchor_nocase = true
+    longest = 76
+    validator = "uuid4"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    boundary = "token"
+    reference = "https://devcenter.heroku.com/articles/authentication"
+    example = "HEROKU_API_KEY=<uuid4>"
+    example2 = "\"HEROKU_API_KEY\": \"<uuid4>\""
+    counterexample = "HEROKU_API_KEY=00000000-0000-0000-0000-000000000000"
+  strings:
+    $a = /(heroku)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/ nocase
+  condition:
+    $a
+}
+
+rule linode_context {
+  meta:
+    id = "linode-context"
+    title = "Linode API token"
+    kind = "linode-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "linode"
+    anchor_nocase = true
+    longest = 104
+    validator = "hex-random"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{64})\\Z"
+    boundary = "token"
+    reference = "https://techdocs.akamai.com/linode-api/reference/get-started"
+    example = "LINODE_TOKEN=<hex:64>"
+    example2 = "\"LINODE_TOKEN\": \"<hex:64>\""
+    counterexample = "LINODE_TOKEN=0000000000000000000000000000000000000000000000000000000000000000"
+  strings:
+    $a = /(linode)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9a-f]{64}/ nocase
+  condition:
+    $a
+}
+
+rule vultr_context {
+  meta:
+    id = "vultr-context"
+    title = "Vultr API key"
+    kind = "vultr-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "vultr"
+    anchor_nocase = true
+    longest = 75
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Z]{36})\\Z"
+    boundary = "token"
+    reference = "https://www.vultr.com/api/"
+    example = "VULTR_API_KEY=<upnum:36>"
+    example2 = "\"VULTR_API_KEY\": \"<upnum:36>\""
+    counterexample = "VULTR_API_KEY=XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"
+  strings:
+    $a = /(vultr)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Z]{36}/ nocase
+  condition:
+    $a
+}
+
+rule hetzner_context {
+  meta:
+    id = "hetzner-context"
+    title = "Hetzner Cloud API token"
+    kind = "hetzner-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "hcloud|hetzner"
+    anchor_nocase = true
+    longest = 105
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{64})\\Z"
+    boundary = "token"
+    reference = "https://docs.hetzner.cloud/"
+    example = "HCLOUD_TOKEN=<base62:64>"
+    example2 = "\"HCLOUD_TOKEN\": \"<base62:64>\""
+    counterexample = "HCLOUD_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(hcloud|hetzner)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z]{64}/ nocase
+  condition:
+    $a
+}
+
+rule scaleway_context {
+  meta:
+    id = "scaleway-context"
+    title = "Scaleway secret key"
+    kind = "scaleway-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "scw_secret|scaleway|scw_token"
+    anchor_nocase = true
+    longest = 80
+    validator = "uuid4"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    boundary = "token"
+    reference = "https://www.scaleway.com/en/docs/iam/how-to/create-api-keys/"
+    example = "SCW_SECRET_KEY=<uuid4>"
+    example2 = "\"SCW_SECRET_KEY\": \"<uuid4>\""
+    counterexample = "SCW_SECRET_KEY=00000000-0000-0000-0000-000000000000"
+  strings:
+    $a = /(scw_secret|scaleway|scw_token)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/ nocase
+  condition:
+    $a
+}
+
+rule exoscale_context {
+  meta:
+    id = "exoscale-context"
+    title = "Exoscale API secret"
+    kind = "exoscale-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "exoscale"
+    anchor_nocase = true
+    longest = 85
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43})\\Z"
+    boundary = "token"
+    reference = "https://community.exoscale.com/product/iam/how-to/api-key/"
+    example = "EXOSCALE_API_SECRET=<base64url:43>"
+    example2 = "\"EXOSCALE_API_SECRET\": \"<base64url:43>\""
+    counterexample = "EXOSCALE_API_SECRET=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(exoscale)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z_-]{43}/ nocase
+  condition:
+    $a
+}
+
+rule civo_context {
+  meta:
+    id = "civo-context"
+    title = "Civo API key"
+    kind = "civo-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "civo"
+    anchor_nocase = true
+    longest = 88
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{50})\\Z"
+    boundary = "token"
+    reference = "https://www.civo.com/docs/account/api-keys"
+    example = "CIVO_TOKEN=<base62:50>"
+    example2 = "\"CIVO_TOKEN\": \"<base62:50>\""
+    counterexample = "CIVO_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(civo)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z]{50}/ nocase
+  condition:
+    $a
+}
+
+rule ovh_context {
+  meta:
+    id = "ovh-context"
+    title = "OVH application secret"
+    kind = "ovh-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ovh_"
+    anchor_nocase = true
+    longest = 70
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    boundary = "token"
+    reference = "https://help.ovhcloud.com/csm/en-api-getting-started-ovhcloud-api"
+    example = "OVH_APPLICATION_SECRET=<base62:32>"
+    example2 = "\"OVH_APPLICATION_SECRET\": \"<base62:32>\""
+    counterexample = "OVH_APPLICATION_SECRET=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(ovh_)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z]{32}/ nocase
+  condition:
+    $a
+}
+
+rule fastly_context {
+  meta:
+    id = "fastly-context"
+    title = "Fastly API token"
+    kind = "fastly-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "fastly"
+    anchor_nocase = true
+    longest = 72
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{32})\\Z"
+    boundary = "token"
+    reference = "https://docs.fastly.com/en/guides/using-api-tokens"
+    example = "FASTLY_API_TOKEN=<base64url:32>"
+    example2 = "\"FASTLY_API_TOKEN\": \"<base64url:32>\""
+    counterexample = "FASTLY_API_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(fastly)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z_-]{32}/ nocase
+  condition:
+    $a
+}
+
+rule ibm_context {
+  meta:
+    id = "ibm-context"
+    title = "IBM Cloud API key"
+    kind = "ibm-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ibmcloud|ibm_|ibm-|softlayer|bluemix|iam_api"
+    anchor_nocase = true
+    longest = 107
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{64}|[0-9A-Za-z_-]{44}))\\Z"
+    boundary = "token"
+    reference = "https://cloud.ibm.com/docs/account?topic=account-userapikey"
+    example = "IBMCLOUD_API_KEY=<base64url:44>"
+    example2 = "\"IBMCLOUD_API_KEY\": \"<base64url:44>\""
+    counterexample = "IBMCLOUD_API_KEY=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(ibm|softlayer|bluemix|iam_api)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?([0-9a-f]{64}|[0-9A-Za-z_-]{44})/ nocase
+  condition:
+    $a
+}
+
+rule backblaze_context {
+  meta:
+    id = "backblaze-context"
+    title = "Backblaze B2 application key"
+    kind = "backblaze-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "b2_app|backblaze|applicationkey"
+    anchor_nocase = true
+    longest = 79
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(K00[0-9][0-9A-Za-z+\\/]{27})\\Z"
+    boundary = "token"
+    reference = "https://www.backblaze.com/docs/cloud-storage-application-keys"
+    example = "B2_APPLICATION_KEY=K005<base62:27>"
+    example2 = "\"B2_APPLICATION_KEY\": \"K005<base62:27>\""
+    counterexample = "B2_APPLICATION_KEY=K005xxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(b2_app|backblaze|applicationkey)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?K00[0-9][0-9A-Za-z+\/]{27}/ nocase
+  condition:
+    $a
+}
+
+rule oracle_context {
+  meta:
+    id = "oracle-context"
+    title = "Oracle Cloud auth token or customer secret key"
+    kind = "oracle-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "oci_|oracle_cloud|ocir"
+    anchor_nocase = true
+    longest = 90
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z+\\/]{43}=)\\Z"
+    boundary = "token"
+    reference = "https://docs.oracle.com/iaas/Content/Identity/Tasks/managingcredentials.htm"
+    example = "OCI_SECRET_KEY=<bytes64:32>"
+    example2 = "\"OCI_SECRET_KEY\": \"<bytes64:32>\""
+    counterexample = "OCI_SECRET_KEY=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(oci_|oracle_cloud|ocir)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z+\/]{43}=/ nocase
+  condition:
+    $a
+}
+
+rule alibaba_context {
+  meta:
+    id = "alibaba-context"
+    title = "Alibaba Cloud access key secret"
+    kind = "alibaba-secret-key"
+    severity = "high"
+    confidence = "validated"
+    anchor = "alibaba|aliyun|alicloud|accesskeysecret|access_key_secret|access-key-secret"
+    anchor_nocase = true
+    longest = 81
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{30})\\Z"
+    boundary = "token"
+    reference = "https://www.alibabacloud.com/help/en/ram/user-guide/create-an-accesskey-pair"
+    example = "ALIBABA_CLOUD_ACCESS_KEY_SECRET=<base62:30>"
+    example2 = "\"ALIBABA_CLOUD_ACCESS_KEY_SECRET\": \"<base62:30>\""
+    counterexample = "ALIBABA_CLOUD_ACCESS_KEY_SECRET=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(alibaba|aliyun|alicloud|accesskeysecret|access_key_secret|access-key-secret)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z]{30}/ nocase
+  condition:
+    $a
+}
+
+rule tencent_context {
+  meta:
+    id = "tencent-context"
+    title = "Tencent Cloud secret key"
+    kind = "tencent-secret-key"
+    severity = "high"
+    confidence = "validated"
+    anchor = "tencent|qcloud"
+    anchor_nocase = true
+    longest = 73
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32})\\Z"
+    boundary = "token"
+    reference = "https://www.tencentcloud.com/document/product/598/32675"
+    example = "TENCENTCLOUD_SECRET_KEY=<base62:32>"
+    example2 = "\"TENCENTCLOUD_SECRET_KEY\": \"<base62:32>\""
+    counterexample = "TENCENTCLOUD_SECRET_KEY=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(tencent|qcloud)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z]{32}/ nocase
+  condition:
+    $a
+}
+
+rule azure_subscription_context {
+  meta:
+    id = "azure-subscription-context"
+    title = "Azure AI services key"
+    kind = "azure-key"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ocp-apim-subscription-key|azure_openai|cognitive|subscription_key|subscription-key"
+    anchor_nocase = true
+    longest = 91
+    validator = "hex-random"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{32})\\Z"
+    boundary = "token"
+    reference = "https://learn.microsoft.com/azure/ai-services/authentication"
+    example = "AZURE_OPENAI_API_KEY=<hex:32>"
+    example2 = "\"AZURE_OPENAI_API_KEY\": \"<hex:32>\""
+    counterexample = "AZURE_OPENAI_API_KEY=00000000000000000000000000000000"
+  strings:
+    $a = /(ocp-apim-subscription-key|azure_openai|cognitive|subscription_key|subscription-key)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9a-f]{32}/ nocase
+  condition:
+    $a
+}
+
+rule railway_context {
+  meta:
+    id = "railway-context"
+    title = "Railway token"
+    kind = "railway-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "railway"
+    anchor_nocase = true
+    longest = 77
+    validator = "uuid4"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\\Z"
+    boundary = "token"
+    reference = "https://docs.railway.com/guides/public-api"
+    example = "RAILWAY_TOKEN=<uuid4>"
+    example2 = "\"RAILWAY_TOKEN\": \"<uuid4>\""
+    counterexample = "RAILWAY_TOKEN=00000000-0000-0000-0000-000000000000"
+  strings:
+    $a = /(railway)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/ nocase
+  condition:
+    $a
+}
+
+rule netlify_context {
+  meta:
+    id = "netlify-context"
+    title = "Netlify access token"
+    kind = "netlify-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "netlify"
+    anchor_nocase = true
+    longest = 87
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z_-]{43,46})\\Z"
+    boundary = "token"
+    reference = "https://docs.netlify.com/api/get-started/#authentication"
+    example = "NETLIFY_AUTH_TOKEN=<base64url:43>"
+    example2 = "\"NETLIFY_AUTH_TOKEN\": \"<base64url:43>\""
+    counterexample = "NETLIFY_AUTH_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(netlify)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z_-]{43,46}/ nocase
+  condition:
+    $a
+}
+
+rule vercel_context {
+  meta:
+    id = "vercel-context"
+    title = "Vercel token"
+    kind = "vercel-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "vercel"
+    anchor_nocase = true
+    longest = 64
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{24})\\Z"
+    boundary = "token"
+    reference = "https://vercel.com/docs/rest-api#authentication"
+    example = "VERCEL_TOKEN=<base62:24>"
+    example2 = "\"VERCEL_TOKEN\": \"<base62:24>\""
+    counterexample = "VERCEL_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(vercel)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z]{24}/ nocase
+  condition:
+    $a
+}
+
+rule yandex_context {
+  meta:
+    id = "yandex-context"
+    title = "Yandex Cloud secret key"
+    kind = "yandex-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "yandex|yc_secret"
+    anchor_nocase = true
+    longest = 104
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((YC[0-9A-Za-z_-]{38}|y[0-3]_[0-9A-Za-z_-]{55,58}))\\Z"
+    boundary = "token"
+    reference = "https://yandex.cloud/en/docs/iam/concepts/authorization/access-key"
+    example = "YANDEX_SECRET_KEY=YC<base64url:38>"
+    example2 = "\"YANDEX_SECRET_KEY\": \"YC<base64url:38>\""
+    counterexample = "YANDEX_SECRET_KEY=YCxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(yandex|yc_secret)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?(YC[0-9A-Za-z_-]{38}|y[0-3]_[0-9A-Za-z_-]{55,58})/ nocase
+  condition:
+    $a
+}
+
+rule recaptcha_context {
+  meta:
+    id = "recaptcha-context"
+    title = "reCAPTCHA secret key"
+    kind = "google-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "recaptcha"
+    anchor_nocase = true
+    longest = 83
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(6L[0-9A-Za-z_-]{38})\\Z"
+    boundary = "token"
+    reference = "https://developers.google.com/recaptcha/docs/verify"
+    example = "RECAPTCHA_SECRET_KEY=6L<base64url:38>"
+    example2 = "\"RECAPTCHA_SECRET_KEY\": \"6L<base64url:38>\""
+    counterexample = "RECAPTCHA_SECRET_KEY=6Lxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(recaptcha)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?6L[0-9A-Za-z_-]{38}/ nocase
   condition:
     $a
 }

@@ -450,3 +450,267 @@ rule bitbucket_repository_token {
   condition:
     $a
 }
+
+rule bitbucket_http_token {
+  meta:
+    id = "bitbucket-http-token"
+    title = "Bitbucket Data Center HTTP access token"
+    kind = "bitbucket-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "BBDC-"
+    longest = 49
+    validator = "random"
+    boundary = "token"
+    reference = "https://confluence.atlassian.com/bitbucketserver/http-access-tokens-939515499.html"
+    example = "BBDC-<base62:44>"
+    counterexample = "BBDC-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /BBDC-[0-9A-Za-z+\/@_-]{44}/
+  condition:
+    $a
+}
+
+rule atlassian_site_token {
+  meta:
+    id = "atlassian-site-token"
+    title = "Atlassian scoped token"
+    kind = "atlassian-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ATSTT3"
+    longest = 236
+    validator = "random"
+    boundary = "base64"
+    reference = "https://support.atlassian.com/atlassian-account/docs/manage-api-tokens-for-your-atlassian-account/"
+    example = "ATSTT3<base64url:186>"
+    counterexample = "ATSTT3xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /ATSTT3[0-9A-Za-z_=-]{170,230}/
+  condition:
+    $a
+}
+
+rule gitlab_incoming_mail {
+  meta:
+    id = "gitlab-incoming-mail"
+    title = "GitLab incoming mail token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glimt-"
+    longest = 31
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/"
+    example = "glimt-<base64url:25>"
+    counterexample = "glimt-xxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glimt-[0-9A-Za-z_-]{25}/
+  condition:
+    $a
+}
+
+rule gitlab_runner_auth {
+  meta:
+    id = "gitlab-runner-auth"
+    title = "GitLab runner authentication token"
+    kind = "gitlab-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "glrt-t"
+    longest = 28
+    validator = "random"
+    boundary = "token"
+    reference = "https://docs.gitlab.com/security/tokens/"
+    example = "glrt-t1_<base64url:20>"
+    counterexample = "glrt-t1_xxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /glrt-t[0-9]_[0-9A-Za-z_-]{20}/
+  condition:
+    $a
+}
+
+rule azure_devops_context {
+  meta:
+    id = "azure-devops-context"
+    title = "Azure DevOps personal access token"
+    kind = "azure-devops-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "azure_devops|azuredevops|system_accesstoken|vss_nuget|ado_pat|ado_token"
+    anchor_nocase = true
+    longest = 104
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([a-z2-7]{52})\\Z"
+    boundary = "token"
+    reference = "https://learn.microsoft.com/azure/devops/organizations/accounts/use-personal-access-tokens-to-authenticate"
+    example = "AZURE_DEVOPS_EXT_PAT=<base32low:52>"
+    example2 = "\"AZURE_DEVOPS_EXT_PAT\": \"<base32low:52>\""
+    counterexample = "AZURE_DEVOPS_EXT_PAT=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(azure_devops|azuredevops|system_accesstoken|vss_nuget|ado_pat|ado_token)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[a-z2-7]{52}/ nocase
+  condition:
+    $a
+}
+
+rule github_oauth_context {
+  meta:
+    id = "github-oauth-context"
+    title = "GitHub OAuth client secret"
+    kind = "github-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "github_client|github_secret|github_oauth|gh_client|githubclient"
+    anchor_nocase = true
+    longest = 83
+    validator = "hex-random"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    boundary = "token"
+    reference = "https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps"
+    example = "GITHUB_CLIENT_SECRET=<hex:40>"
+    example2 = "\"GITHUB_CLIENT_SECRET\": \"<hex:40>\""
+    counterexample = "GITHUB_CLIENT_SECRET=0000000000000000000000000000000000000000"
+  strings:
+    $a = /(github|gh_client)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9a-f]{40}/ nocase
+  condition:
+    $a
+}
+
+rule gitea_context {
+  meta:
+    id = "gitea-context"
+    title = "Gitea or Forgejo token"
+    kind = "gitea-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "gitea|forgejo|codeberg"
+    anchor_nocase = true
+    longest = 82
+    validator = "hex-random"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9a-f]{40})\\Z"
+    boundary = "token"
+    reference = "https://docs.gitea.com/development/api-usage"
+    example = "GITEA_TOKEN=<hex:40>"
+    example2 = "\"GITEA_TOKEN\": \"<hex:40>\""
+    counterexample = "GITEA_TOKEN=0000000000000000000000000000000000000000"
+  strings:
+    $a = /(gitea|forgejo|codeberg)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9a-f]{40}/ nocase
+  condition:
+    $a
+}
+
+rule jira_pat_context {
+  meta:
+    id = "jira-pat-context"
+    title = "Jira or Confluence access token"
+    kind = "atlassian-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "jira|confluence|atlassian"
+    anchor_nocase = true
+    longest = 88
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z+\\/]{44}|[0-9A-Za-z]{24}))\\Z"
+    boundary = "token"
+    reference = "https://confluence.atlassian.com/enterprise/using-personal-access-tokens-1026032365.html"
+    example = "JIRA_TOKEN=<base62:44>"
+    example2 = "\"JIRA_TOKEN\": \"<base62:44>\""
+    counterexample = "JIRA_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(jira|confluence|atlassian)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?([0-9A-Za-z+\/]{44}|[0-9A-Za-z]{24})/ nocase
+  condition:
+    $a
+}
+
+rule bitbucket_context {
+  meta:
+    id = "bitbucket-context"
+    title = "Bitbucket OAuth secret"
+    kind = "bitbucket-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "bitbucket"
+    anchor_nocase = true
+    longest = 107
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9A-Za-z_-]{64}|[0-9A-Za-z]{32}))\\Z"
+    boundary = "token"
+    reference = "https://support.atlassian.com/bitbucket-cloud/docs/use-oauth-on-bitbucket-cloud/"
+    example = "BITBUCKET_OAUTH_SECRET=<base62:32>"
+    example2 = "\"BITBUCKET_OAUTH_SECRET\": \"<base62:32>\""
+    counterexample = "BITBUCKET_OAUTH_SECRET=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(bitbucket)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?([0-9A-Za-z_-]{64}|[0-9A-Za-z]{32})/ nocase
+  condition:
+    $a
+}
+
+rule codecov_context {
+  meta:
+    id = "codecov-context"
+    title = "Codecov token"
+    kind = "codecov-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "codecov"
+    anchor_nocase = true
+    longest = 77
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?(([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-z]{32}))\\Z"
+    boundary = "token"
+    reference = "https://docs.codecov.com/docs/codecov-tokens"
+    example = "CODECOV_TOKEN=<uuid4>"
+    example2 = "\"CODECOV_TOKEN\": \"<uuid4>\""
+    counterexample = "CODECOV_TOKEN=00000000-0000-0000-0000-000000000000"
+  strings:
+    $a = /(codecov)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-z]{32})/ nocase
+  condition:
+    $a
+}
+
+rule coveralls_context {
+  meta:
+    id = "coveralls-context"
+    title = "Coveralls repository token"
+    kind = "coveralls-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "coveralls"
+    anchor_nocase = true
+    longest = 80
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?([0-9A-Za-z]{32,37})\\Z"
+    boundary = "token"
+    reference = "https://docs.coveralls.io/ci-services"
+    example = "COVERALLS_REPO_TOKEN=<base62:32>"
+    example2 = "\"COVERALLS_REPO_TOKEN\": \"<base62:32>\""
+    counterexample = "COVERALLS_REPO_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(coveralls)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z]{32,37}/ nocase
+  condition:
+    $a
+}
+
+rule phabricator_context {
+  meta:
+    id = "phabricator-context"
+    title = "Phabricator Conduit token"
+    kind = "phabricator-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "phabricator|conduit"
+    anchor_nocase = true
+    longest = 77
+    validator = "mixed"
+    value = "\\A(?i:(?![^:=,]*id[\\\"']?[ \\t]{0,3}[:=,])).*?[:=>,][ \\t]*[\\\"']?((api|cli)-[0-9a-z]{28})\\Z"
+    boundary = "token"
+    reference = "https://secure.phabricator.com/book/phabricator/"
+    example = "CONDUIT_TOKEN=cli-<lownum:28>"
+    example2 = "\"CONDUIT_TOKEN\": \"cli-<lownum:28>\""
+    counterexample = "CONDUIT_TOKEN=cli-xxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(phabricator|conduit)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?(api|cli)-[0-9a-z]{28}/ nocase
+  condition:
+    $a
+}

@@ -42,3 +42,45 @@ rule secret_assignment {
   condition:
     $a
 }
+
+rule env_secret {
+  meta:
+    id = "env-secret"
+    title = "Secret in an environment variable"
+    kind = "api-key"
+    severity = "medium"
+    confidence = "possible"
+    anchor = "_TOKEN=|_SECRET=|_KEY=|_PASS=|_PWD=|_PASSWD=|_CREDENTIALS=|_AUTH=|_PASSWORD="
+    longest = 262
+    validator = "token-like"
+    value = "=[\\\"']?(.+)\\Z"
+    boundary = "none"
+    reference = "https://12factor.net/config"
+    example = "ACME_SERVICE_TOKEN=<base62:32>"
+    counterexample = "ACME_SERVICE_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /[0-9A-Z_]{2,48}_(TOKEN|SECRET|KEY|PASS|PWD|PASSWD|CREDENTIALS|AUTH|PASSWORD)=[\"\']?[^\s\"\'\x00-\x1f\x7f-\xff]{8,200}/
+  condition:
+    $a
+}
+
+rule named_secret {
+  meta:
+    id = "named-secret"
+    title = "Secret in a key and value"
+    kind = "api-key"
+    severity = "medium"
+    confidence = "possible"
+    anchor = "_token\":|_token':|_token =|_token=|_token: |_secret\":|_secret =|_secret=|_secret: |_key\":|_key =|_key=|_key: |Token\":|Token = |Token=|Token: |Secret\":|Secret = |Secret=|Key\":|Key = \"|Key=\"|ApiKey=|apiKey: |\"token\":|\"secret\":|\"key\":|_key': |_token': "
+    longest = 214
+    validator = "token-like"
+    value = "(?:=>|:=|=|:)[ ]*[\\\"'`]?(.+)\\Z"
+    boundary = "none"
+    reference = "https://12factor.net/config"
+    example = "acme_token = \"<base62:32>\""
+    counterexample = "acme_token = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\""
+  strings:
+    $a = /(token|secret|[_aiesnyt]key)[\"\']?[ ]{0,2}(=|:|=>|:=)[ ]{0,2}[\"\'`]?[0-9A-Za-z_.+\/~=-]{16,200}/ nocase
+  condition:
+    $a
+}

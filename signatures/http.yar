@@ -11,6 +11,7 @@ rule http_bearer {
     validator = "mixed"
     value = "(?i)bearer\\s+(\\S+)"
     boundary = "none"
+    tail = "base64url"
     reference = "https://www.rfc-editor.org/rfc/rfc6750"
     example = "Authorization: Bearer <base62:40>"
     counterexample = "Authorization: Bearer xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -118,6 +119,7 @@ rule aspnet_auth_cookie {
     longest = 485
     validator = "random"
     boundary = "none"
+    tail = "base64url"
     reference = "https://learn.microsoft.com/aspnet/core/security/data-protection/implementation/authenticated-encryption-details"
     example = "CfDJ8<base64url:160>"
     counterexample = "CfDJ8xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -144,6 +146,154 @@ rule http_basic_value {
     counterexample = "Basic information"
   strings:
     $a = /Basic [0-9A-Za-z+\/]{6,300}={0,2}/
+  condition:
+    $a
+}
+
+rule cookie_auth {
+  meta:
+    id = "cookie-auth"
+    title = "Token in a cookie"
+    kind = "session-cookie"
+    severity = "medium"
+    confidence = "possible"
+    anchor = "Cookie: |cookie: |ookie: "
+    longest = 443
+    validator = "mixed"
+    value = "(?:token|sid|jwt)=([^;\\s]+)\\Z"
+    boundary = "none"
+    reference = "https://www.rfc-editor.org/rfc/rfc6265"
+    example = "Cookie: theme=dark; auth_token=<hex:40>"
+    counterexample = "Cookie: theme=dark; auth_token=0000000000000000000000000000000000000000"
+  strings:
+    $a = /[Cc]ookie: [^\x00-\x1f\x7f-\xff]{0,200}(access_token|auth_token|id_token|session_token|sid|remember_token|api_token|jwt)=[0-9A-Za-z%._~+\/-]{24,220}/
+  condition:
+    $a
+}
+
+rule header_token_other {
+  meta:
+    id = "header-token-other"
+    title = "Token in a header"
+    kind = "api-key"
+    severity = "high"
+    confidence = "validated"
+    anchor = "private-token|job-token|x-consul-token|x-nomad-token|x-shopify-access-token|x-octopus-apikey|x-jfrog-art-api|x-figma-token|x-goog-api-key|api-key:|apikey:|x-amz-security-token|x-access-token|x-csrf|x-postmark-server-token|circle-token"
+    anchor_nocase = true
+    longest = 431
+    validator = "mixed"
+    value = "[:=,\\x00][ ]*[\\\"']?([^\\\"'\\s]+)\\Z"
+    boundary = "none"
+    reference = "https://www.rfc-editor.org/rfc/rfc9110#section-11"
+    example = "PRIVATE-TOKEN: <base62:32>"
+    counterexample = "PRIVATE-TOKEN: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(private-token|job-token|x-consul-token|x-nomad-token|x-shopify-access-token|x-octopus-apikey|x-jfrog-art-api|x-figma-token|x-goog-api-key|api-key|apikey|x-amz-security-token|x-access-token|x-postmark-server-token|circle-token)[\"\']?[ ]{0,2}[:=,\x00][ ]{0,3}[\"\']?[0-9A-Za-z._~+\/=-]{16,400}/ nocase
+  condition:
+    $a
+}
+
+rule url_token {
+  meta:
+    id = "url-token"
+    title = "Token in the query of a URL"
+    kind = "bearer-token"
+    severity = "high"
+    confidence = "possible"
+    anchor = "access_token=|api_key=|apikey=|auth_token=|?token=|&token=|?key=|&key=|client_secret=|private_token=|refresh_token="
+    longest = 415
+    validator = "token-like"
+    value = "=(.+)\\Z"
+    boundary = "none"
+    reference = "https://www.rfc-editor.org/rfc/rfc6750#section-2.3"
+    example = "https://api.internal/v1?access_token=<base62:40>"
+    counterexample = "https://api.internal/v1?access_token=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /[?&;](access_token|api_key|apikey|auth_token|token|key|client_secret|private_token|refresh_token|id_token)=[0-9A-Za-z._~+\/%-]{20,400}/
+  condition:
+    $a
+}
+
+rule digest_response {
+  meta:
+    id = "digest-response"
+    title = "HTTP digest response"
+    kind = "http-digest"
+    severity = "low"
+    confidence = "validated"
+    anchor = "Digest username="
+    longest = 458
+    validator = "hex-random"
+    value = "response=\\\"([0-9a-f]+)"
+    boundary = "none"
+    reference = "https://www.rfc-editor.org/rfc/rfc7616"
+    example = "Digest username=\"app\", realm=\"x\", nonce=\"<hex:32>\", uri=\"/\", response=\"<hex:32>\""
+    counterexample = "Digest username=\"app\", realm=\"x\", nonce=\"00000000000000000000000000000000\", uri=\"/\", response=\"00000000000000000000000000000000\""
+  strings:
+    $a = /Digest username=\"[^\"\x00-\x1f\x7f-\xff]{1,64}\",[^\x00-\x1f\x7f-\xff]{20,300}response=\"[0-9a-f]{32,64}\"/
+  condition:
+    $a
+}
+
+rule hawk_aws_signature {
+  meta:
+    id = "hawk-aws-signature"
+    title = "AWS signature in a URL"
+    kind = "presigned-url"
+    severity = "low"
+    confidence = "validated"
+    anchor = "X-Amz-Signature="
+    longest = 80
+    validator = "hex-random"
+    value = "=(.+)"
+    reference = "https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html"
+    example = "X-Amz-Signature=<hex:64>"
+    counterexample = "X-Amz-Signature=0000000000000000000000000000000000000000000000000000000000000000"
+  strings:
+    $a = /X-Amz-Signature=[0-9a-f]{64}/
+  condition:
+    $a
+}
+
+rule gcs_signature {
+  meta:
+    id = "gcs-signature"
+    title = "Google Cloud Storage signed URL"
+    kind = "presigned-url"
+    severity = "low"
+    confidence = "validated"
+    anchor = "X-Goog-Signature="
+    longest = 497
+    validator = "hex-random"
+    value = "=(.+)"
+    boundary = "hex"
+    tail = "hex"
+    reference = "https://cloud.google.com/storage/docs/access-control/signed-urls"
+    example = "X-Goog-Signature=<hex:256>"
+    counterexample = "X-Goog-Signature=0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+  strings:
+    $a = /X-Goog-Signature=[0-9a-f]{128,480}/
+  condition:
+    $a
+}
+
+rule cloudfront_cookie {
+  meta:
+    id = "cloudfront-cookie"
+    title = "CloudFront signed cookie"
+    kind = "session-cookie"
+    severity = "medium"
+    confidence = "validated"
+    anchor = "CloudFront-Signature="
+    longest = 421
+    validator = "random"
+    value = "=(.+)"
+    boundary = "none"
+    reference = "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-cookies.html"
+    example = "CloudFront-Signature=<base62:340>__"
+    counterexample = "CloudFront-Signature=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx__"
+  strings:
+    $a = /CloudFront-Signature=[0-9A-Za-z~_-]{100,400}/
   condition:
     $a
 }

@@ -14,7 +14,9 @@ PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
     ("model", "errors", "protect", "cache", "mappings"),
-    ("source", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("bip39", "verdicts", "as_file", "cursor"),
+    ("plausibility",),
     (
         "decoders",
         "windows",
@@ -38,7 +40,8 @@ FLOORS = (
     ("findings",),
     ("scan",),
     ("scan_container",),
-    ("redact", "report", "baseline"),
+    ("rewrite",),
+    ("redact", "report", "baseline", "config"),
     ("redact_container",),
     ("cli",),
     ("__main__",),

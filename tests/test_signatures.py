@@ -8,6 +8,7 @@ import pytest
 
 from dumpscan.errors import SignatureError
 from dumpscan.model import Candidate
+from dumpscan.report.signature_reference import markdown
 from dumpscan.signature_check import check, check_signature, run
 from dumpscan.signature_examples import expand
 from dumpscan.signatures_loader import Ruleset, Signature, load, parse
@@ -41,9 +42,16 @@ def test_signature(signature: Signature) -> None:
 
 
 def test_all_together() -> None:
-    assert len(RULESET.rules) > 150
+    assert len(RULESET.rules) > 500
+    assert len({rule.kind for rule in RULESET.rules}) > 300
     assert RULESET.digest.startswith("sha256:")
     assert RULESET.warnings == RULESET.refused == ()
+
+
+def test_reference_is_current() -> None:
+    path = Path(__file__).parents[1] / "docs" / "signatures.md"
+    hint = "run: dumpscan signatures list -f markdown > docs/signatures.md"
+    assert path.read_text("utf-8") == markdown(RULESET.rules), hint
 
 
 def test_sound_rule_passes(tmp_path: Path) -> None:
@@ -71,6 +79,19 @@ def test_sound_rule_passes(tmp_path: Path) -> None:
         ('example = "demo_', 'example = "dema_', "holds no anchor"),
         ('counterexample = "demo_xxxxxxxxxxxxxxxxxxxx"', 'counterexample = "demo_<base62:20>"', "is found"),
         ('id = "demo-token"', 'id = "Demo"', "lower-case"),
+        ("longest = 25", 'longest = 25\n    tail = "greek"', "tail is one of"),
+        ("longest = 25", "longest = 25\n    reach = 9999", "reach is a number from"),
+        ("longest = 25", 'longest = 25\n    boundary = "wall"', "boundary is one of"),
+        ("longest = 25", 'longest = 25\n    value = "demo"', "value has no group"),
+        ("longest = 25", 'longest = 25\n    value = "(demo"', "value: "),
+        ('reference = "https://example.org/"', "reference = true", "reference is a text"),
+        ("{20}/", "{20}/ xor", "syntax error"),
+        ("rule demo", 'include "other.yar"\nrule demo', "nothing on a window|does not compile|can't open|include"),
+        ("$a\n}", "uint16(0) == 0x5a4d and $a\n}", "nothing on a window"),
+        ("$a\n}", "$a in (0..9)\n}", "nothing on a window"),
+        ('    counterexample = "demo_xxxxxxxxxxxxxxxxxxxx"\n', "", "lacks counterexample"),
+        ('example = "demo_<base62:20>"', 'example = "demo_<nothing:20>"', "unknown generator"),
+        ('example = "demo_<base62:20>"', 'example = "demo_<base62:19>!"', "found 0 times"),
         ("longest = 25", 'longest = 25\n    validator = "nobody"', "validator is one of"),
     ],
 )
@@ -78,7 +99,8 @@ def test_unsound_rule_is_refused(tmp_path: Path, old: str, new: str, complaint: 
     assert old in RULE
     file = tmp_path / "demo.yar"
     file.write_text(RULE.replace(old, new, 1))
-    assert complaint in "\n".join(map(str, check([file])))
+    problems = "\n".join(map(str, check([file])))
+    assert any(part in problems for part in complaint.split("|")), problems
 
 
 def test_error_names_file_line_and_rule(tmp_path: Path) -> None:
@@ -138,3 +160,14 @@ def test_expansion_is_stable_and_known() -> None:
 def test_ruleset_is_a_value() -> None:
     assert isinstance(RULESET, Ruleset)
     assert parse(RULE, "demo.yar")[0].anchors == ("demo_",)
+
+
+def test_kept_signatures_are_those_that_were_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUMPSCAN_CACHE", "")
+    parsed = load()
+    monkeypatch.setenv("DUMPSCAN_CACHE", str(tmp_path))
+    assert load() == parsed
+    assert load() == parsed
+    (entry,) = tmp_path.iterdir()
+    entry.write_bytes(b"not what was stored")
+    assert load() == parsed

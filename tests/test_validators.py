@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from dumpscan.checksums import base58check, bech32, crc32_base62, marvin32_halves
 from dumpscan.model import Confidence
+from dumpscan.plausibility import is_placeholder
 from dumpscan.signature_examples import expand
-from dumpscan.validators import VALIDATORS, Match, aws_account, is_placeholder
+from dumpscan.validators import VALIDATORS, aws_account
+from dumpscan.verdicts import Match
 
 
 def judge(name: str, value: str, before: str = "", after: str = "") -> Confidence | str | None:
@@ -70,6 +72,11 @@ def test_aws_account_inside_an_identifier() -> None:
         ("crc32-base62", "ghp_<base62:30><crc32>"),
         ("grafana-crc32", "glsa_<base62:32>_<crc32hex>"),
         ("azure-cask", "<cask:AZFU>"),
+        ("prefixed-crc32", "vcp_<base64url:50><crc32behind>"),
+        ("matrix-crc32", "<syt>"),
+        ("nkey", "<nkey:U>"),
+        ("base58check", "<edsk>"),
+        ("extended-key", "<xprv:04b2430c>"),
         ("wif", "<wif:01>"),
         ("wif", "<wif:>"),
         ("extended-key", "<xprv>"),
@@ -83,6 +90,57 @@ def test_checksum_proves_and_refutes(name: str, template: str) -> None:
     swapped = "A" if good[middle] != "A" else "C"
     assert judge(name, good) is Confidence.PROVEN
     assert judge(name, good[:middle] + swapped + good[middle + 1 :]) is not Confidence.PROVEN
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("legal winner thank year wave sausage worth useful legal winner thank yellow", Confidence.PROVEN),
+        ("legal winner thank year wave sausage worth useful legal winner thank year", None),
+        ("these words are not in the list but they make a phrase of twelve", None),
+    ],
+)
+def test_bip39_vector(phrase: str, expected: Confidence | None) -> None:
+    """A vector of BIP 39; the list of words is an optional package."""
+    pytest.importorskip("mnemonic")
+    assert judge("bip39", phrase) is expected
+
+
+def test_bip39_without_the_list_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dumpscan.bip39.word_numbers", dict)
+    phrase = b"legal winner thank year wave sausage worth useful legal winner thank yellow"
+    verdict = VALIDATORS["bip39"](Match(phrase, 0, len(phrase)))
+    assert verdict is not None
+    assert verdict.confidence is Confidence.POSSIBLE
+
+
+def test_pairs_take_the_near_secret() -> None:
+    identifier, secret = expand("LTAI<base62:20>"), expand("<base62:30>")
+    verdict = VALIDATORS["alibaba-pair"](Match(f"{identifier} {secret}".encode(), 0, 24))
+    assert verdict is not None
+    assert (verdict.span, verdict.public["id"]) == ((25, 55), identifier)
+    assert judge("alibaba-pair", identifier) == "kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("sasl-plain", "<saslplain>", True),
+        ("sasl-plain", "<basic>", False),
+        ("twitter-bearer", "AAAAAAAAAAAAAAAAAAAAA<base62:60>", True),
+        ("twitter-bearer", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", False),
+        ("kirbi", "<kirbi>", True),
+        ("token-like", "<hex:40>", True),
+        ("token-like", "<base62:40>", True),
+        ("token-like", "ghp_<base62:36>", False),
+        ("token-like", "com.example.project.TokenFactory2", False),
+        ("token-like", "application/vnd.api+json;v=2", False),
+        ("token-like", "getAccessTokenFromCache", False),
+        ("token-like", "2031-01-01T00:00:00.000Z", False),
+    ],
+)
+def test_structure(name: str, value: str, found: bool) -> None:
+    assert (judge(name, expand(value)) is not None) is found
 
 
 def test_bitcoin_and_bip173_vectors() -> None:

@@ -97,3 +97,13 @@ def test_offsets_of_a_gap_are_empty() -> None:
 
 def test_margins_hold_what_any_matcher_reaches_for() -> None:
     assert max(matcher.reach for matcher in build_matchers()) <= MARGIN
+
+
+def test_a_window_of_several_regions_knows_their_addresses() -> None:
+    regions = [Region(0, 4096, 0x1000, "memory"), Region(4096, 4096, 0x9000, "memory"), Region(8192, 64)]
+    (window,) = plan(regions)
+    assert window.address is None
+    found = {
+        place.address: window.offsets(Span(place.position, place.position + place.size)) for place in window.mapped
+    }
+    assert found == {0x1000: [Span(0, 4096)], 0x9000: [Span(4096, 8192)]}

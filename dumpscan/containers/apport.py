@@ -36,7 +36,7 @@ class Apport:
         return _START.match(source.read(0, 256)) is not None
 
     def items(self, source: Source) -> Iterator[Item]:
-        yield Item(TEXT, "", _text(source))
+        yield Item(TEXT, "", _text(source), leaf=True)
         for name, start, end in _fields(source):
             yield Item(name, name, _decoded(source, start, end))
 

@@ -15,7 +15,7 @@ class Item:
     """A member while a container is read: ``data`` is ``None`` for a directory, a link or the like.
 
     ``meta`` is what the container's writer needs to write it again; ``problem`` says why its bytes cannot be read.
-    ``path`` is where they lie already, for a folder's.
+    ``path`` is where they lie already, for a folder's. A ``leaf`` is not looked into.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Item:
     data: Iterator[bytes] | None = None
     problem: str = ""
     path: Path | None = None
+    leaf: bool = False
 
 
 @dataclass(slots=True)

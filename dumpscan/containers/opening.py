@@ -128,7 +128,8 @@ class _Reader:
                 member.lost = bool(item.problem)
                 made.members.append(member)
                 self._fill(member, item)
-                self._look_inside(member, depth)
+                if not item.leaf:
+                    self._look_inside(member, depth)
         except Damage as damage:
             made.problems.append(f"the {kind} {damage}")
         except _Stop as stop:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dumpscan.model import Layout
+from dumpscan.plain import PlainSource
 from dumpscan.source import Source
 
 HEAD_SIZE = 4096
@@ -33,4 +34,13 @@ class Format(Protocol):
         fit becomes ``Layout.unread``; a file too damaged for that raises :class:`dumpscan.errors.FormatError`,
         and is then scanned as raw bytes, inconclusively.
         """
+        ...
+
+
+@runtime_checkable
+class EncodedFormat(Format, Protocol):
+    """A format whose files do not hold memory as it is."""
+
+    def open(self, source: Source) -> PlainSource:
+        """The plain bytes. Bounded as :meth:`Format.layout` is; raises :class:`dumpscan.errors.FormatError`."""
         ...

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from dumpscan.errors import FormatError
 from dumpscan.formats.cover import cover
+from dumpscan.formats.physical import PhysicalMemory
+from dumpscan.formats.vmcore import linux_spaces
 from dumpscan.model import Layout, Region, Unread
 from dumpscan.source import Source
 
@@ -37,7 +39,13 @@ class Lime:
         regions = list(_ranges(source, unread))
         if not regions:
             raise FormatError("no LiME range at 0x0")
-        return Layout(self.name, cover(regions, source.size), unread=tuple(unread))
+        return image_layout(self.name, source, cover(regions, source.size), unread)
+
+
+def image_layout(name: str, source: Source, regions: tuple[Region, ...], unread: list[Unread]) -> Layout:
+    """The layout of an image that says nothing of its machine: a Linux on x86-64 tells by itself."""
+    spaces = linux_spaces(PhysicalMemory(source, regions), "x86_64", b"", (), unread)
+    return Layout(name, regions, architecture="x86_64" if spaces else None, unread=tuple(unread), spaces=spaces)
 
 
 def _ranges(source: Source, unread: list[Unread]) -> Iterator[Region]:

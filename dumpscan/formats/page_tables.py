@@ -68,8 +68,13 @@ class Budget:
 _Part = tuple[Numbers, Numbers, Numbers]
 
 
-def walk(memory: PhysicalMemory, root: int, paging: Paging, budget: Budget, name: str = "") -> AddressSpace:
-    """The address space of the table at physical address ``root``: all of it that lies in the dump."""
+def walk(
+    memory: PhysicalMemory, root: int, paging: Paging, budget: Budget, name: str = "", *, lower: bool = False
+) -> AddressSpace:
+    """The address space of the table at physical address ``root``: all of it that lies in the dump.
+
+    ``lower``: only the lower half, which is the part of a process.
+    """
     parts: list[_Part] = []
     waiting = [(root, 0, 0)]
     while waiting:
@@ -84,6 +89,8 @@ def walk(memory: PhysicalMemory, root: int, paging: Paging, budget: Budget, name
         entries = np.frombuffer(raw, "<u8" if paging.entry == 8 else "<u4").astype(np.uint64)
         shift = paging.shifts[level]
         present, large, targets = _decode(entries, paging, shift)
+        if lower and level == 0:
+            present[len(present) // 2 :] = False
         if shift == 12:
             _take(parts, _leaves(memory, targets, present, base), budget)
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from dumpscan.model import Region
 from dumpscan.source import Source
 
 PAGE = 4096
+_BLOCK = 4 << 20
 _ONE = np.uint64(1)
 
 
@@ -45,6 +46,17 @@ class PhysicalMemory:
             return self._source.read(int(self.offsets[index]) + inside, size)
         except SourceError:
             return b""
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """All memory in whole pages at whole addresses: where a block begins, and its bytes (4 MiB at most)."""
+        for start, size, offset in zip(self.starts.tolist(), self.sizes.tolist(), self.offsets.tolist(), strict=True):
+            first = -start % PAGE
+            for at in range(first, size - PAGE + 1, _BLOCK):
+                length = min(_BLOCK, size - at) // PAGE * PAGE
+                try:
+                    yield start + at, self._source.read(offset + at, length)
+                except SourceError:
+                    return
 
     def pages(self, addresses: Numbers) -> tuple[NDArray[np.bool_], Numbers]:
         """Which of the 4 KiB pages at ``addresses`` are whole in one piece of the dump, and their file offsets."""

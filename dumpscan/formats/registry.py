@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dumpscan.errors import FormatError
-from dumpscan.formats.base import HEAD_SIZE, Format
+from dumpscan.formats.avml import Avml
+from dumpscan.formats.base import HEAD_SIZE, EncodedFormat, Format
 from dumpscan.formats.elf_core import ElfCore
 from dumpscan.formats.faulthandler_text import FaulthandlerText
+from dumpscan.formats.flattened import Flattened
 from dumpscan.formats.hprof import Hprof
+from dumpscan.formats.kdump import Kdump
 from dumpscan.formats.lime import Lime
 from dumpscan.formats.macho_core import MachoCore
 from dumpscan.formats.minidump import Minidump
@@ -18,6 +21,7 @@ from dumpscan.formats.tombstone import Tombstone, TombstoneProto
 from dumpscan.formats.vmware import VMware
 from dumpscan.formats.windows_kernel import WindowsKernel
 from dumpscan.model import Layout, Unread
+from dumpscan.plain import PlainSource
 from dumpscan.source import Source
 
 FORMATS: tuple[Format, ...] = (
@@ -25,9 +29,12 @@ FORMATS: tuple[Format, ...] = (
     Minidump(),
     Hprof(),
     MachoCore(),
-    Lime(),
-    VMware(),
     WindowsKernel(),
+    Kdump(),
+    Flattened(),
+    Lime(),
+    Avml(),
+    VMware(),
     HeapSnapshot(),
     NodeReport(),
     Tombstone(),
@@ -36,6 +43,9 @@ FORMATS: tuple[Format, ...] = (
     Raw(),
 )
 
+_DEPTH = 3
+"""Encodings around one another that are taken off: a flattened kdump has two."""
+
 
 def recognise(source: Source) -> Format:
     """The first format that takes the head of ``source`` for its own; ``Raw`` takes anything."""
@@ -43,11 +53,30 @@ def recognise(source: Source) -> Format:
     return next(fmt for fmt in FORMATS if fmt.sniff(head))
 
 
+def plain_view(source: Source) -> Source:
+    """The plain bytes of ``source`` if its format encodes them, else ``source``; what scans and offsets refer to."""
+    for _ in range(_DEPTH):
+        if isinstance(source, PlainSource) and source.layout is not None:
+            break
+        fmt = recognise(source)
+        if not isinstance(fmt, EncodedFormat):
+            break
+        try:
+            source = fmt.open(source)
+        except FormatError:  # told by read_layout()
+            break
+    return source
+
+
 def read_layout(source: Source) -> Layout:
     """The layout of ``source``; a dump whose structure is unusable is laid out raw, with the reason in ``unread``."""
+    if isinstance(source, PlainSource) and source.layout is not None:
+        return source.layout
     fmt = recognise(source)
     try:
-        return fmt.layout(source)
+        layout = fmt.layout(source)
     except FormatError as error:
-        raw = Raw().layout(source)
-        return replace(raw, format=fmt.name, unread=(Unread(0, 0, f"structure not readable: {error}"),))
+        layout = Raw().layout(source)
+        unread = Unread(0, 0, f"structure not readable: {error}")
+        layout = replace(layout, format=fmt.name, unread=(unread,))
+    return replace(layout, unread=(*layout.unread, *source.unread)) if isinstance(source, PlainSource) else layout

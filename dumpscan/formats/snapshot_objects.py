@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -83,8 +84,10 @@ class SnapshotIndex:
                 self.limits.add(f"the {section} of a heap snapshot are not all numbers")
                 return
             try:
-                numbers = np.array(text.split(b",") if text.strip() else [], np.bytes_).astype(np.int64)
-            except (ValueError, OverflowError):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error")  # NumPy only warns of what is not a number
+                    numbers = np.fromstring(text.translate(None, b" \r\n\t"), np.int64, sep=",")
+            except (ValueError, OverflowError, DeprecationWarning):
                 self.limits.add(f"the {section} of a heap snapshot are not all numbers")
                 return
             total += len(numbers)

@@ -7,11 +7,12 @@ state of QEMU is ``QEMUCPUState`` of ``target/i386/arch_dump.c``.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dumpscan.formats.page_tables import ARM64, ARM64_39, X64, X64_5, Budget, Paging, walk
 from dumpscan.formats.physical import PhysicalMemory
+from dumpscan.formats.root_tables import find_vmcoreinfo, process_tables
 from dumpscan.mappings import AddressSpace
 from dumpscan.model import Unread
 
@@ -30,6 +31,7 @@ class Root:
     table: int
     paging: Paging
     name: str
+    lower: bool = False
 
 
 def parse_vmcoreinfo(text: bytes) -> dict[str, str]:
@@ -80,13 +82,14 @@ def qemu_root(state: bytes, name: str) -> Root | None:
 
 
 def walk_all(memory: PhysicalMemory, roots: Iterable[Root | None], unread: list[Unread]) -> tuple[AddressSpace, ...]:
-    """The spaces of ``roots``, each table once; what is too much becomes ``unread``."""
+    """The spaces of ``roots`` and, on x86-64, of all processes; what is too much becomes ``unread``."""
     budget, seen, spaces = Budget(), set[int](), list[AddressSpace]()
-    for root in roots:
-        if root is None or root.table in seen or len(seen) >= MAX_ROOTS:
+    given = [root for root in roots if root]
+    for root in (*given, *_processes(memory, given)):
+        if root.table in seen:
             continue
         seen.add(root.table)
-        space = walk(memory, root.table, root.paging, budget, root.name)
+        space = walk(memory, root.table, root.paging, budget, root.name, lower=root.lower)
         if len(space):
             spaces.append(space)
     if budget.short:
@@ -96,11 +99,27 @@ def walk_all(memory: PhysicalMemory, roots: Iterable[Root | None], unread: list[
     return tuple(spaces)
 
 
+def _processes(memory: PhysicalMemory, roots: Sequence[Root]) -> Iterator[Root]:
+    if roots and roots[0].paging.shifts[0] >= 39 and not roots[0].paging.arm:
+        for table in process_tables(memory, roots[0].table):
+            yield Root(table, roots[0].paging, f"process of page table {table:#x}", lower=True)
+
+
 def linux_spaces(
-    memory: PhysicalMemory, architecture: str, vmcoreinfo: bytes, states: Sequence[bytes], unread: list[Unread]
+    memory: PhysicalMemory,
+    architecture: str,
+    vmcoreinfo: bytes,
+    states: Sequence[bytes],
+    unread: list[Unread],
+    phys_base: int | None = None,
 ) -> tuple[AddressSpace, ...]:
-    """The spaces of a Linux machine, or of whatever ran in QEMU; ``states`` are its processors."""
-    roots = [linux_root(parse_vmcoreinfo(vmcoreinfo), architecture)]
+    """The spaces of a Linux machine, or of whatever ran in QEMU; ``states`` are its processors.
+
+    Without ``vmcoreinfo`` it is looked for in memory.
+    """
+    if not vmcoreinfo and not states:
+        vmcoreinfo = find_vmcoreinfo(memory)
+    roots = [linux_root(parse_vmcoreinfo(vmcoreinfo), architecture, phys_base)]
     if architecture == "x86_64":
         roots += [qemu_root(state, f"processor {number}") for number, state in enumerate(states[:MAX_ROOTS])]
     return walk_all(memory, roots, unread)

@@ -15,7 +15,7 @@ from dumpscan.errors import FormatError
 from dumpscan.formats.cover import cover
 from dumpscan.formats.page_tables import X64
 from dumpscan.formats.physical import PhysicalMemory
-from dumpscan.formats.vmcore import Root, walk_all
+from dumpscan.formats.vmcore import Root, linux_spaces, walk_all
 from dumpscan.mappings import AddressSpace
 from dumpscan.model import Layout, Region, Unread
 from dumpscan.source import Source
@@ -152,4 +152,5 @@ def _spaces(
     found = (tag for tag in tags if tag.group == "cpu" and tag.name == "CR64" and tag.indices[1:] == (3,))
     states = [(tag.indices[0], source.read(tag.offset, 8)) for tag in found if tag.size == 8]
     roots = [Root(int.from_bytes(raw, "little") >> 12 << 12, X64, f"processor {cpu}") for cpu, raw in states]
-    return walk_all(PhysicalMemory(source, regions), roots, unread)
+    memory = PhysicalMemory(source, regions)
+    return walk_all(memory, roots, unread) if roots else linux_spaces(memory, "x86_64", b"", (), unread)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dumpscan.model import Evidence, Span
+from dumpscan.model import Evidence, Mapped, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class View:
 
     ``data`` is the whole window, margins included; positions count from its start. ``live`` are the stretches of
     it that are not all-zero pages. ``byte_order`` and ``pointer_size`` are the dump's; ``address`` is the virtual
-    address of position 0, or ``None``; ``phase`` is the address (or file offset) of position 0 modulo 64, so that
+    address of position 0, or ``None``; ``mapped`` is where addresses stand, also in a window of several small
+    regions, which as a whole has none; ``phase`` is the address (or file offset) of position 0 modulo 64, so that
     aligned words of the program stand at positions p with ``(p + phase) % alignment == 0``.
     """
 
@@ -25,6 +26,7 @@ class View:
     pointer_size: int = 8
     address: int | None = None
     phase: int = 0
+    mapped: tuple[Mapped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

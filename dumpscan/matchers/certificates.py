@@ -157,7 +157,7 @@ class Certificates:
         *(b"BEGIN " + label + b"-----" for label in _LABELS),
     )
     reach = MAX_CERTIFICATE * 3 // 2 + 64
-    most_hits = 4_000
+    most_hits = 20_000
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[PublicKey]:
         done = 0

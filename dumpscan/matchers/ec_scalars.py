@@ -26,6 +26,12 @@ MAX_CLUES = 16_384
 _PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 18: (48,), 24: (64,)}
 """Words that stand alone -> widths in bytes of the numbers that they may be."""
 
+_CANARY = 2
+"""Random words that libsodium's sodium_malloc puts before what it gives away."""
+
+_CHUNK_PARTS = (32, 48, 66)
+_LARGEST_CHUNK = 0x1000
+
 _POINT_SIZES = (32, 48, 64, 66)
 
 
@@ -44,7 +50,7 @@ class EcScalars:
         """As :meth:`match`, for a window that is mapped already."""
         yield from _points(mapped)
         left = MAX_CLUES
-        found: Iterator[Clue | ClueTable] = chain(_lone(mapped), _digits(mapped))
+        found: Iterator[Clue | ClueTable] = chain(_lone(mapped), _digits(mapped), _chunks(mapped))
         for item in found:
             left -= len(item.starts) if isinstance(item, ClueTable) else 1
             if left < 0:
@@ -56,6 +62,7 @@ class EcScalars:
 def _lone(mapped: WordMap) -> Iterator[ClueTable]:
     """Numbers between plain words."""
     begins, lengths = _closed(mapped)
+    begins, lengths = np.concatenate([begins, begins + _CANARY]), np.concatenate([lengths, lengths - _CANARY])
     for count in sorted(_PARTS):
         starts = np.sort(begins[lengths == count])
         starts = starts[pure(mapped.words, starts, count)]
@@ -63,6 +70,24 @@ def _lone(mapped: WordMap) -> Iterator[ClueTable]:
         kept = various(table)
         if kept.any():
             yield from _parts(mapped, 8 * starts[kept], table[kept], count)
+
+
+def _chunks(mapped: WordMap) -> Iterator[ClueTable]:
+    """Numbers at the head of a chunk of glibc's heap, what was there before them behind: the chunk's size is the word
+    before, a multiple of 16 and up to three flags."""
+    begins, _ = edges(mapped.random)
+    starts = np.concatenate([begins, begins - 1])
+    starts = np.unique(starts[starts > 0])
+    sizes = mapped.words[starts - 1]
+    sized = (sizes & np.uint64(0xA) == 0) & (sizes < np.uint64(_LARGEST_CHUNK))
+    starts, sizes = starts[sized], sizes[sized]
+    for size in _CHUNK_PARTS:
+        first = 8 * starts[sizes >= np.uint64(size + 9)]
+        first = first[first <= len(mapped.octets) - size]
+        table = rows(mapped.octets, first, size)
+        kept = various(table)
+        if kept.any():
+            yield ClueTable("octets-alone", table[kept].tobytes(), first[kept] + mapped.base, size, "octets")
 
 
 def _digits(mapped: WordMap) -> Iterator[Clue]:

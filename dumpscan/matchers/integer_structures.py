@@ -29,7 +29,7 @@ import numpy as np
 
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.randomness import BLOCK, Flags, Positions, WordMap, Words, word_map
-from dumpscan.model import Clue
+from dumpscan.model import Clue, Mapped
 
 MAX_CLUES = 8192
 """Clues of one window; more is a recorded limit."""
@@ -57,17 +57,17 @@ class IntegerStructures:
     reach: int = 128
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue]:
-        return self.from_map(word_map(view), view.address)
+        return self.from_map(word_map(view), view.mapped)
 
-    def from_map(self, mapped: WordMap, address: int | None) -> Iterator[Clue]:
-        """As :meth:`match`, for a window that is mapped already."""
-        if address is None:
+    def from_map(self, mapped: WordMap, places: Sequence[Mapped]) -> Iterator[Clue]:
+        """As :meth:`match`, for a window that is mapped already; ``places`` say which addresses it holds."""
+        if not places:
             return
         halves, small = _places(mapped.words)
         yield from _okp(mapped, small)
         left = MAX_CLUES
         for kind, at, pointers, counts in _shapes(mapped.words, halves, small):
-            kept = _leads_to_random(mapped, pointers, address)
+            kept = _leads_to_random(mapped, pointers, places)
             left -= int(np.count_nonzero(kept))
             if left < 0:
                 yield Clue("limit", b"", 0, 0, "", b"more big-number structures than the limit of one window")
@@ -141,14 +141,17 @@ def _small_shapes(words: Words, small: Positions) -> Iterator[_Shape]:
         yield encoding, small[fits], pointers[fits], size[fits]
 
 
-def _leads_to_random(mapped: WordMap, pointers: Words, address: int) -> Flags:
+def _leads_to_random(mapped: WordMap, pointers: Words, places: Sequence[Mapped]) -> Flags:
     """False where the target is in this window and does not look random."""
-    first = (address + mapped.base) & ((1 << 64) - 1)
-    index = ((pointers - np.uint64(first)) >> np.uint64(3)).astype(np.int64)
-    inside = (index >= 0) & (index < len(mapped.random) - 4)
     kept = np.ones(len(pointers), np.bool_)
-    filled = sum(mapped.random[index[inside] + step].astype(np.uint8) for step in range(4))
-    kept[inside] = np.asarray(filled) >= 3
+    for place in places:
+        beyond = pointers - np.uint64(place.address % (1 << 64))
+        inside = np.flatnonzero(beyond < np.uint64(place.size))
+        index = (beyond[inside].astype(np.int64) + place.position - mapped.base) // 8
+        close = (index >= 0) & (index < len(mapped.random) - 4)
+        inside, index = inside[close], index[close]
+        filled = sum(mapped.random[index + step].astype(np.uint8) for step in range(4))
+        kept[inside] = np.asarray(filled) >= 3
     return kept
 
 

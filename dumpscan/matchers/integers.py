@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dumpscan.matchers.randomness import UNUSED, Bytes, Positions, WordMap, distinct, rows
+from dumpscan.matchers.randomness import UNUSED, Bytes, Positions, WordMap, distinct, pure, rows
 
 DIGITS = {"digits-30-le32": (30, 4), "digits-28-le32": (28, 4), "digits-60-le64": (60, 8)}
 """Encoding -> (bits of a digit, bytes that it takes): CPython, libtommath with 32 and with 64 bits."""
@@ -15,7 +15,15 @@ _LEAST_TOPS = {(30, 8): 8, (28, 8): 4, (60, 8): 3, (30, 4): 4, (28, 4): 3, (60, 
 """(bits, words) -> the different highest bytes that the digits of a random number have; floating-point numbers, whose
 exponents are much alike, have fewer."""
 
-MAX_STARTS = 4096
+_HEADER = np.uint64(1 << 16)
+"""What stands before digits is the size of an int or of the allocator's block where it is a smaller number."""
+
+_LEAST_DIFFERENT = {30: 25, 28: 25, 60: 27}
+_HALF_TOPS = 3
+"""Different bytes of 32 in digits, and different highest bytes that every other one of eight digits has: one number in
+some 100 has fewer, and is then found by what stands before it only."""
+
+MAX_STARTS = 8192
 """Digit arrays looked at in one window and encoding."""
 
 
@@ -30,11 +38,19 @@ def digit_starts(mapped: WordMap, bits: int, width: int, least: int = 8) -> tupl
     filled = np.zeros(len(starts), np.uint8)
     for step in range(least):
         filled += mapped.random[starts + step]
-    starts = starts[filled > least * 5 // 8]
+    behind_size = words[starts - 1] < _HEADER
+    starts = starts[(filled > least * 5 // 8) | behind_size & (filled >= least // 2)]
+    starts = starts[(words[starts - 1] < _HEADER) | pure(words, starts, least)]
+    behind_size = words[starts - 1] < _HEADER
     table = rows(mapped.octets, 8 * starts, 8 * least)
-    starts = starts[
-        (distinct(table) >= 5 * least) & (distinct(table[:, width - 1 :: width]) >= _LEAST_TOPS[bits, least])
-    ]
+    different = distinct(table)
+    kept = (different >= 5 * least) & (distinct(table[:, width - 1 :: width]) >= _LEAST_TOPS[bits, least])
+    if least == 4:
+        alone = different >= _LEAST_DIFFERENT[bits]
+        if bits == 30:  # doubles: every other digit's highest byte is an exponent's
+            alone &= (distinct(table[:, 3::8]) >= _HALF_TOPS) & (distinct(table[:, 7::8]) >= _HALF_TOPS)
+        kept &= alone | behind_size
+    starts = starts[kept]
     return 8 * starts[:MAX_STARTS], len(starts) > MAX_STARTS
 
 

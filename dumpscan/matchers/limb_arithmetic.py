@@ -45,7 +45,8 @@ def little_endian(table: Bytes, encoding: str) -> Bytes:
     return table
 
 
-_DENOMINATORS = np.array((1, *range(2, 1026, 2)), np.float64)
+_GREATEST = 1026
+_DENOMINATORS = np.array((1, *range(2, _GREATEST, 2)), np.float64)
 
 
 def exponent_fits(n: int, e: int, d: int) -> bool:
@@ -59,8 +60,10 @@ def exponent_fits(n: int, e: int, d: int) -> bool:
         return False
     drop = max(0, bits - 192)
     ratio = (e * (d >> drop) << 96) // (n >> drop)
+    if ratio * _GREATEST < 1 << 96:  # k is at least 1: otherwise every short d would fit
+        return False
     fraction = ratio & ((1 << 96) - 1)
     steps = fraction / (1 << 96) * _DENOMINATORS
     if not (np.abs(steps - np.rint(steps)) < 2.0**-34).any():  # what is exact below, hundreds of times as fast
         return False
-    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in (1, *range(2, 1026, 2)))
+    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in (1, *range(2, _GREATEST, 2)))

@@ -82,9 +82,9 @@ def _assigned(text: bytes, start: int, end: int) -> Iterator[_Value]:
         where = "an argument" if option else "an environment block" if inside else "NAME=value"
         yield from _inner(name, text, end, stop, where, inside, not inside and name.isupper())
     elif before == 0x22:
-        yield from _until(_TO_QUOTE, name, text, end)
+        yield from _until(_TO_QUOTE, name, text, end, False)
     elif before < 32 or (before in b" \t=D" and (name.isupper() or _LEAD.search(text, max(0, begin - 16), begin))):
-        yield from _until(_TO_SPACE, name, text, end)
+        yield from _until(_TO_SPACE, name, text, end, name.isupper() and _among_lines(text, begin, end))
 
 
 def _in_block(text: bytes, begin: int, stop: int) -> bool:
@@ -96,11 +96,23 @@ def _in_block(text: bytes, begin: int, stop: int) -> bool:
     return begin >= 2 and earlier > 0 and _ENTRY.match(text, earlier, begin - 1) is not None
 
 
-def _until(rest: re.Pattern[bytes], name: bytes, text: bytes, start: int) -> Iterator[_Value]:
+_LINE_AFTER = re.compile(rb"[^\0\n]{0,512}\n\s?[A-Z_][A-Z0-9_]{0,127}=")
+_LINE_BEFORE = re.compile(rb"(?:\A|\n)\s?[A-Z_][A-Z0-9_]{0,127}=[^\0\n]{0,512}\n\s?\Z")
+
+
+def _among_lines(text: bytes, begin: int, end: int) -> bool:
+    """Whether the lines before and behind are variables as well: what ``env`` prints, ABRT and Apport keep."""
+    if _LINE_AFTER.match(text, end) is None:
+        return False
+    low = max(0, begin - 700)
+    return _LINE_BEFORE.search(text[text.rfind(b"\n", low, max(low, begin - 2)) + 1 : begin]) is not None
+
+
+def _until(rest: re.Pattern[bytes], name: bytes, text: bytes, start: int, alone: bool) -> Iterator[_Value]:
     if text[start : start + 1] in (b'"', b"'"):
         start += 1
     found = rest.match(text, start, start + LONGEST_VALUE + 1)
-    yield from _inner(name, text, start, found.end() if found else start, "NAME=value", False)
+    yield from _inner(name, text, start, found.end() if found else start, "NAME=value", False, alone)
 
 
 _CONNECTION = re.compile(
@@ -193,6 +205,7 @@ class NamedValues:
     name = "named-values"
     anchors: Sequence[bytes] = tuple(anchor for anchor, _, _ in _ANCHORS)
     reach = 2 * (LONGEST_VALUE + LONGEST_NAME + _BACK)
+    most_hits = 8_000
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         lanes = Lanes(view)

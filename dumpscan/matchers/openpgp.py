@@ -7,10 +7,11 @@ canonical S-expressions are what gpg-agent keeps and stores (``agent/keyformat.t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dumpscan import keys
 from dumpscan.asn1 import Buffer
+from dumpscan.cursor import Cursor
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.der import ec_point, encrypted_key, prove_rsa
 from dumpscan.model import Candidate, Span
@@ -33,22 +34,8 @@ _PUBLIC_FIELDS = {1: 2, 2: 2, 3: 2, 16: 3, 17: 4, 20: 3}
 _SECRET_FIELDS = {1: 4, 2: 4, 3: 4}
 
 
-@dataclass(slots=True)
-class _Cursor:
-    data: Buffer
-    pos: int
-    limit: int
-    good: bool = True
-
-    def take(self, size: int) -> bytes:
-        if not self.good or size > self.limit - self.pos:
-            self.good = False
-            return b""
-        self.pos += size
-        return bytes(self.data[self.pos - size : self.pos])
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "big")
+class _Cursor(Cursor):
+    """A cursor over the fields of a packet."""
 
     def mpi(self) -> bytes:
         bits = self.number(2)

@@ -7,10 +7,11 @@ RFC 4251.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dumpscan import keys
 from dumpscan.asn1 import Buffer
+from dumpscan.cursor import Cursor
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.der import ec_point, encrypted_key, prove_rsa
 from dumpscan.model import Candidate, PublicKey, Span
@@ -29,28 +30,12 @@ _TYPES = (
 _NOWHERE = (Span(0, 0),)
 
 
-@dataclass(slots=True)
-class Wire:
-    """A cursor over RFC 4251 data; once a field does not fit, ``good`` is false and every further field is empty."""
-
-    data: Buffer
-    pos: int
-    limit: int
-    good: bool = True
-
-    def take(self, size: int) -> bytes:
-        if not self.good or size > self.limit - self.pos:
-            self.good = False
-            return b""
-        self.pos += size
-        return bytes(self.data[self.pos - size : self.pos])
-
-    def u32(self) -> int:
-        return int.from_bytes(self.take(4), "big")
+class Wire(Cursor):
+    """A cursor over RFC 4251 data."""
 
     def string(self) -> bytes:
         start = self.pos
-        value = self.take(self.u32())
+        value = self.take(self.number(4))
         if not self.good:
             self.pos = start
         return value
@@ -90,7 +75,7 @@ def wire_private_key(wire: Wire, encoding: str) -> Candidate | None:
 
 def _ed25519(wire: Wire, encoding: str) -> Candidate | None:
     """``string pk, string sk``, where sk = seed + pk (libsodium's form); half of it is enough where it was cut."""
-    public, size = wire.string(), wire.u32()
+    public, size = wire.string(), wire.number(4)
     seed = wire.take(32)
     if size != 64 or len(public) != 32 or not wire.good:
         return None
@@ -128,17 +113,17 @@ def private_key_at(data: Buffer, pos: int, limit: int, encoding: str) -> tuple[C
     wire = Wire(data, pos, min(limit, len(data)))
     if wire.take(len(MAGIC)) != MAGIC:
         return None, pos
-    cipher, kdf, _, count = wire.string(), wire.string(), wire.string(), wire.u32()
+    cipher, kdf, _, count = wire.string(), wire.string(), wire.string(), wire.number(4)
     for _ in range(min(count, 8)):
         wire.string()
-    size, start = wire.u32(), wire.pos
+    size, start = wire.number(4), wire.pos
     if not wire.good or not 0 < count <= 8 or len(cipher) > 40 or size > MAX_KEY:
         return None, pos
     end = min(start + size, wire.limit)
     if cipher != b"none":
         return _encrypted(bytes(data[start:end]), cipher, kdf, Span(start, end), encoding), end
     section = Wire(data, start, end)
-    first, second = section.u32(), section.u32()
+    first, second = section.number(4), section.number(4)
     found = wire_private_key(section, encoding) if section.good and first == second else None
     return None if found is None else replace(found, spans=(Span(start, end),)), end
 

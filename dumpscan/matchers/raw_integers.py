@@ -26,7 +26,7 @@ class RawIntegers:
         yield from RsaLimbs().from_map(mapped)
         yield from EcScalars().from_map(mapped)
         if view.pointer_size == 8 and view.byte_order == "little":
-            yield from IntegerStructures().from_map(mapped, view.address)
+            yield from IntegerStructures().from_map(mapped, view.mapped)
 
 
 RAW_INTEGERS = RawIntegers()

@@ -14,6 +14,7 @@ from dumpscan.matchers.ctr_drbg import CTR_DRBG
 from dumpscan.matchers.der import DER
 from dumpscan.matchers.jwk import JWK
 from dumpscan.matchers.jwt import Jwt
+from dumpscan.matchers.kerberos import KERBEROS
 from dumpscan.matchers.named_values import NAMED_VALUES
 from dumpscan.matchers.openpgp import OPENPGP
 from dumpscan.matchers.openssh import OPENSSH
@@ -22,6 +23,7 @@ from dumpscan.matchers.pem import PEM
 from dumpscan.matchers.pkcs12 import PKCS12
 from dumpscan.matchers.putty import PUTTY
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
+from dumpscan.matchers.sexp import Sexp
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
@@ -41,12 +43,14 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     XML_RSA,
     SSH_PUBLIC,
     OPENSSH_SHIELD,
+    Sexp(),
     RAW_INTEGERS,
     AesSchedules(),
     CTR_DRBG,
     CHACHA,
     TLS_SECRETS,
     NAMED_VALUES,
+    KERBEROS,
 )
 
 

@@ -28,7 +28,7 @@ MULTIPLES = 8
 
 _UNALIGNED = np.array([i for i in range(-7, 8) if i % 8])
 
-MAX_CLUES = 16_384
+MAX_CLUES = 65_536
 """Clues of one window; more is a recorded limit."""
 
 MAX_TRIED = 200_000

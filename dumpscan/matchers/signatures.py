@@ -33,11 +33,14 @@ from dumpscan.matchers.text_layers import (
     merged,
     narrowed,
     plain,
+    unescaped,
 )
 from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Span
+from dumpscan.plausibility import is_placeholder
 from dumpscan.rule_source import compiled
-from dumpscan.signatures_loader import BOUNDARIES, Ruleset, Signature
-from dumpscan.validators import VALIDATORS, Match, Verdict, is_placeholder
+from dumpscan.signatures_loader import BOUNDARIES, TAILS, Ruleset, Signature
+from dumpscan.validators import VALIDATORS
+from dumpscan.verdicts import Match, Verdict
 
 _GAP = b"\0\0\0\0"
 _CHUNK = 1 << 19
@@ -142,10 +145,12 @@ def _together(sources: tuple[str, ...]) -> Any:
 def _pieces(data: memoryview, form: Form, phase: int, wanted: Sequence[tuple[int, int]]) -> Iterator[Piece]:
     """The plain text around anchors of one form: ``wanted`` are their starts, and the characters needed around each."""
     width = _FORM_WIDTH.get(form)
-    if width:
-        around = [(start - need * width, start + need * width) for start, need in wanted]
+    if width:  # escaped characters take three places; some are to be expected
+        around = [(start - need * width, start + need * width * 3 // 2) for start, need in wanted]
         for low, high in merged(around, len(data), _CHUNK):
-            yield from plain(data, low, high, width, phase)
+            for text in plain(data, low, high, width, phase):
+                yield text
+                yield from unescaped(text)
         return
     ratio = 4 if form is BASE64_WIDE else 2
     covered = -1
@@ -236,6 +241,11 @@ def _value(pattern: str) -> re.Pattern[bytes]:
     return re.compile(pattern.encode("latin-1"), re.S)
 
 
+@lru_cache(maxsize=16)
+def _tail(name: str) -> re.Pattern[bytes]:
+    return re.compile(b"[" + TAILS[name] + b"]*")
+
+
 def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candidate, int, int] | None:
     """The candidate that a match is, and where its value begins and ends in the piece; None if it is none."""
     if rule.value:
@@ -243,6 +253,8 @@ def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candida
         if inside is None or inside.start(1) < 0:
             return None
         start, end = start + inside.start(1), start + inside.end(1)
+    if rule.tail and (rest := _tail(rule.tail).match(piece.text, end, end + rule.reach)):
+        end = rest.end()
     if start == end or not _bounded(rule.boundary, piece.text, start, end):
         return None
     value = piece.text[start:end]
@@ -340,8 +352,7 @@ def _rank(candidate: Candidate) -> tuple[int, int, str]:
 class ForeignMatcher:
     """Runs users' YARA rules on whole windows, as they are written.
 
-    ``limits`` says what was cut; the engine reports it.
-    What a rule makes of a window's edge is its own affair.
+    What was cut is a limit of the report. What a rule makes of a window's edge is its own affair.
     """
 
     name = "user-rules"
@@ -350,15 +361,17 @@ class ForeignMatcher:
 
     def __init__(self, files: Sequence[ForeignFile]) -> None:
         self.files = tuple(files)
-        self.limits: list[str] = []
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         """All matches of all rules, as ``possible``."""
         return [c for file in self.files for c in self._match(file, view.data)]
 
-    def _match(self, file: ForeignFile, data: memoryview) -> Iterator[Candidate]:
+    def _match(self, file: ForeignFile, data: memoryview) -> Iterator[Evidence]:
         rules = {rule.name: rule for rule in file.rules}
-        for match in self._matches(file, data):
+        matches, limit = _foreign_matches(file, data)
+        if limit:
+            yield Clue("limit", b"", 0, 0, "", limit.encode())
+        for match in matches:
             rule = rules.get(match.rule)
             if rule is None:
                 continue
@@ -380,18 +393,13 @@ class ForeignMatcher:
                         preview=f"({len(value)} bytes)",
                     )
 
-    def _matches(self, file: ForeignFile, data: memoryview) -> list[Any]:
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                matches: list[Any] = compiled(file.source).match(data=data, timeout=60)
-        except yara.Error:
-            self._limit(f"{file.file}: user rules did not finish on a window")
-            return []
-        if caught:
-            self._limit(f"{file.file}: more than 1,000,000 matches in a window")
-        return matches
 
-    def _limit(self, text: str) -> None:
-        if text not in self.limits:
-            self.limits.append(text)
+def _foreign_matches(file: ForeignFile, data: memoryview) -> tuple[list[Any], str]:
+    """What YARA found, and what of it was cut."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            matches: list[Any] = compiled(file.source).match(data=data, timeout=60)
+    except yara.Error:
+        return [], f"{file.file}: user rules did not finish on a window"
+    return matches, f"{file.file}: more than 1,000,000 matches in a window" if caught else ""

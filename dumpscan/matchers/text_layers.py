@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -36,7 +37,8 @@ class Piece:
     """Plain text, and where it came from.
 
     Character ``i`` stands at ``base + unit * i`` of what encloses it; ``lead`` is the number of zero bytes before the
-    character within its unit (big-endian UTF-16, UTF-32). ``unit`` 0 means base64, four characters for three.
+    character within its unit (big-endian UTF-16, UTF-32). ``unit`` 0 means base64, four characters for three. Text
+    without its escapes has ``places``: the number each character has in the text with escapes, and the end's.
     """
 
     text: bytes = field(repr=False)
@@ -45,9 +47,12 @@ class Piece:
     encoding: str
     lead: int = 0
     parent: Piece | None = field(default=None, repr=False)
+    places: Sequence[int] | None = field(default=None, repr=False)
 
     def outer(self, start: int, end: int) -> tuple[int, int]:
         """The place, in the window, of characters ``[start, end)``."""
+        if self.places:
+            start, end = self.places[start], self.places[end]
         if self.unit:
             low, high = self.base + self.unit * start - self.lead, self.base + self.unit * end - self.lead
         else:
@@ -60,22 +65,31 @@ class Piece:
 
 
 def cases(anchor: str) -> list[str]:
-    """An anchor as people write it: as it is, in lower case, in upper case, capitalised."""
-    return list(dict.fromkeys((anchor, anchor.lower(), anchor.upper(), anchor[:1].upper() + anchor[1:].lower())))
+    """An anchor as people write it: as it is, in lower case, in upper case, capitalised, like a header."""
+    capital = anchor[:1].upper() + anchor[1:].lower()
+    return list(dict.fromkeys((anchor, anchor.lower(), anchor.upper(), capital, anchor.title())))
 
 
 def encoded_anchors(anchors: Iterable[str], nocase: bool) -> Iterator[tuple[bytes, Form, int]]:
-    """(literal, form, shift) of each anchor in each form; ``shift`` matters for base64 only."""
+    """(literal, form, shift) of each anchor in each form; ``shift`` matters for base64 only.
+
+    Twice encoded, names in any case are looked for as stated, in lower and in upper case only: literals cost speed.
+    """
     for anchor in anchors:
+        often = (anchor, anchor.lower(), anchor.upper()) if nocase else (anchor,)
         for text in cases(anchor) if nocase else [anchor]:
-            yield from _forms(text.encode("ascii"))
+            yield from _plain_forms(text)
+            yield from _encoded_forms(text, twice=text in often)
 
 
-def _forms(text: bytes) -> Iterator[tuple[bytes, Form, int]]:
-    wide = text.decode().encode("utf-16-le")[:-1]
-    yield text, Form.ASCII, 0
-    yield wide, Form.UTF16, 0
-    yield text.decode().encode("utf-32-le")[:-3], Form.UTF32, 0
+def _plain_forms(text: str) -> Iterator[tuple[bytes, Form, int]]:
+    yield text.encode("ascii"), Form.ASCII, 0
+    yield text.encode("utf-16-le")[:-1], Form.UTF16, 0
+    yield text.encode("utf-32-le")[:-3], Form.UTF32, 0
+
+
+def _encoded_forms(anchor: str, twice: bool) -> Iterator[tuple[bytes, Form, int]]:
+    text, wide = anchor.encode("ascii"), anchor.encode("utf-16-le")[:-1]
     yield text.hex().encode(), Form.HEX, 0
     if text.hex() != text.hex().upper():
         yield text.hex().upper().encode(), Form.HEX, 0
@@ -83,7 +97,7 @@ def _forms(text: bytes) -> Iterator[tuple[bytes, Form, int]]:
         once = _stable_base64(text, shift)
         if len(once) >= _STABLE:
             yield once, Form.BASE64, shift
-            if len(once) >= _STABLE_TWICE:
+            if twice and len(once) >= _STABLE_TWICE:
                 for again in range(3):
                     yield _stable_base64(once, again), Form.BASE64_BASE64, again
         yield _stable_base64(wide, shift), Form.BASE64_WIDE, shift
@@ -127,6 +141,24 @@ def plain(data: memoryview, low: int, high: int, width: int, phase: int) -> Iter
     yield Piece(little, low, width, name + "le")
     if big[: len(little)] != little[: len(big)]:
         yield Piece(big, low, width, name + "be", width - 1)
+
+
+_ESCAPE = re.compile(rb"%([2-7][0-9A-Fa-f])|\\u00([2-7][0-9A-Fa-f])|\\([/\"'nrt])")
+_CONTROLS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+
+
+def unescaped(piece: Piece) -> Iterator[Piece]:
+    """The text of a piece without its percent signs and backslashes (RFC 3986, RFC 8259); nothing if it has none."""
+    text, places, last = bytearray(), array("I"), 0
+    for match in _ESCAPE.finditer(piece.text):
+        char = _CONTROLS.get(match[3], match[3]) or bytes.fromhex((match[1] or match[2]).decode("ascii"))
+        text += piece.text[last : match.start()] + char
+        places.extend(range(last, match.start() + 1))
+        last = match.end()
+    if last:
+        text += piece.text[last:]
+        places.extend(range(last, len(piece.text) + 1))
+        yield replace(piece, text=bytes(text), places=places)
 
 
 def _narrow(raw: bytes, width: int, after: int) -> bytes:

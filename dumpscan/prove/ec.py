@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from functools import cache
+from itertools import islice
 
 from dumpscan.keys import CURVES, ec_key, point_of
-from dumpscan.matchers.curves import curves_of
+from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.matchers.integers import DIGITS
 from dumpscan.model import Candidate, Clue, PublicKey, Span
 from dumpscan.prove.pointers import pointed_integers
 
 MAX_TESTS = 100_000
 """Scalar multiplications of one dump, 30 to 300 µs each; more is a recorded limit."""
+
+MAX_COORDINATES = 50_000
+"""Numbers of one width among which the two coordinates of a point are looked for, 2 µs each."""
 
 _Scalar = tuple[int, tuple[Span, ...], str]
 
@@ -26,11 +30,14 @@ def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limit
     """EC keys whose scalar is among ``clues`` (kinds ``octets-alone`` and ``integer-pointer``)."""
     pointed = list(pointed_integers(clues, read, 160, 521, limits))
     points: dict[str, set[tuple[int, int]]] = {}
-    for curve, point in [*_known(publics), *_pointed_points(pointed)]:
+    for curve, point in [*_known(publics), *_pieced_points(clues, pointed)]:
         points.setdefault(curve, set()).add(point)
     found: dict[bytes, Candidate] = {}
     left = MAX_TESTS
-    for curve, wanted in points.items():
+    for curve, seen in points.items():
+        wanted = {point for point in seen if point[0] != _generator(curve)[0]}
+        if not wanted:
+            continue
         for scalar, (spans, encoding) in _merged(_scalars(clues, pointed, CURVES[curve].key_size)).items():
             left -= 1
             if left < 0:
@@ -45,12 +52,19 @@ def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limit
     return list(found.values())
 
 
+@cache
+def _generator(curve: str) -> tuple[int, int]:
+    """G, which programs hold with the parameters of the curve."""
+    return point_of(curve, 1) or (0, 0)
+
+
 def _merged(scalars: Iterable[_Scalar]) -> dict[int, tuple[tuple[Span, ...], str]]:
     """Each number once, with up to 16 of its places."""
     merged: dict[int, tuple[tuple[Span, ...], str]] = {}
     for value, spans, encoding in scalars:
         known, first = merged.get(value, ((), encoding))
-        merged[value] = ((*known, *spans)[:16], first if known else encoding)
+        more = tuple(span for span in spans if span not in known)
+        merged[value] = ((*known, *more)[:16], first if known else encoding)
     return merged
 
 
@@ -60,12 +74,21 @@ def _known(publics: Sequence[PublicKey]) -> Iterator[tuple[str, tuple[int, int]]
             yield key.curve, (key.numbers[0], key.numbers[1])
 
 
-def _pointed_points(pointed: Sequence[int]) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Points whose coordinates are neighbours among the integers that structures hold (mbedTLS, libgcrypt)."""
-    for x, y in pairwise(pointed):
-        for size in (32, 48, 64, 66):
-            for curve in curves_of(x, y, size):
-                yield curve, (x, y)
+def _pieced_points(clues: Sequence[Clue], pointed: Sequence[int]) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Points whose coordinates are two numbers of the dump, wherever they lie: structures hold them (mbedTLS,
+    libgcrypt, libtomcrypt), or they stand alone (nettle). OpenSSL has some in Montgomery form."""
+    for name, (p, a, b) in EQUATIONS.items():
+        bits = p.bit_length()
+        numbers = islice((value for value, _, _ in _scalars(clues, pointed, bits)), MAX_COORDINATES)
+        values = {value for value in numbers if value < p}
+        unit = pow(1 << -(-bits // 64) * 64, -1, p)
+        for form in (values, {value * unit % p for value in values}):
+            roots = {y * y % p: y for y in form}
+            for x in form:
+                y = roots.get(((x * x + a) * x + b) % p)
+                if y is not None:
+                    yield name, (x, y)
+                    yield name, (x, p - y)
 
 
 def _scalars(clues: Sequence[Clue], pointed: Sequence[int], bits: int) -> Iterator[_Scalar]:

@@ -10,6 +10,9 @@ from dumpscan.model import Candidate, Clue, PublicKey, Span
 MAX_TESTS = 100_000
 """Public keys derived for one dump, about 50 µs each; more is a recorded limit."""
 
+LONE_TESTS = 10_000
+"""Lone values from which public keys are derived that may be other lone values; about one second."""
+
 ALGORITHMS = ("ed25519", "x25519", "ed448", "x448")
 
 Read = Callable[[int, int], bytes]
@@ -20,7 +23,11 @@ KINDS = ("okp-structure", "octets-alone")
 
 def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
     """Keys whose seed is among ``clues`` (kinds ``okp-structure`` and ``octets-alone``)."""
+    lone = {clue.value for clue in clues if clue.kind == "octets-alone" and len(clue.value) == 32}
+    among = lone if len(lone) <= LONE_TESTS else set()
     known = {a: {k.point for k in publics if k.algorithm == a} for a in ALGORITHMS}
+    for algorithm in ("ed25519", "x25519"):
+        known[algorithm] |= among
     found: dict[bytes, Candidate] = {}
     tried: set[tuple[str, bytes]] = set()
     for algorithm, seed, public, spans in _seeds(clues, known, read):

@@ -22,9 +22,8 @@ PRIMES = RSA_KEY.private_numbers()
 
 
 def vmcoreinfo(machine: Machine, base: int = 0x3000000) -> bytes:
-    return (
-        f"OSRELEASE=6.1.0\nSYMBOL(swapper_pg_dir)={KERNEL + machine.root - base:x}\nNUMBER(phys_base)={base}\n".encode()
-    )
+    lines = ("OSRELEASE=6.1.0", "NUMBER(pgtable_l5_enabled)=0", f"NUMBER(phys_base)={base}")
+    return "\n".join((*lines, f"SYMBOL(swapper_pg_dir)={KERNEL + machine.root - base:x}\n")).encode()
 
 
 def qemu_state(machine: Machine) -> bytes:

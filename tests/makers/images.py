@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from importlib import import_module
 
 
 def lime(*ranges: tuple[int, bytes]) -> bytes:
@@ -34,3 +35,14 @@ def vmss(memory: bytes | None, regions: list[tuple[int, int, int]], cr3: int = 0
     table = struct.pack("<64sQQ64sQQ", b"cpu", head, 0, b"memory", head + len(first), 0)
     data = struct.pack("<III", 0xBED2BED2, 8, 2) + table + first + second
     return data, len(data) - 2 - len(memory or b"")
+
+
+def avml(*ranges: tuple[int, bytes]) -> bytes:
+    """Compressed ranges of (first address, bytes)."""
+    snappy = import_module("cramjam").snappy
+    out = b""
+    for start, data in ranges:
+        stream = bytes(snappy.compress(data))
+        out += struct.pack("<IIQQQ", 0x4C4D5641, 2, start, start + len(data) - 1, 0)
+        out += stream + struct.pack("<Q", len(stream))
+    return out

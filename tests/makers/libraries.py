@@ -304,24 +304,24 @@ def _numbers(expression: bytes) -> Iterator[tuple[str, bytes]]:
     """The numbers of a canonical S-expression, or of its text form in hexadecimal."""
     for match in re.finditer(rb"\(1:([nedpqu])(\d+):", expression):
         yield match[1].decode(), expression[match.end() : match.end() + int(match[2])]
-    for match in re.finditer(rb"\(([nedpqu]) #([0-9A-F\s]+)#\)", expression):
+    for match in re.finditer(rb"\(([nedpqu])\s+#([0-9A-F\s]+)#\)", expression):
         yield match[1].decode(), bytes.fromhex(b"".join(match[2].split()).decode())
 
 
 LIBRARIES = (
     Library("OpenSSL", c_program("openssl", "-lcrypto", *_ALL, "x25519", *_AES)),
-    Library("GnuTLS", gnutls),
-    Library("libgcrypt", c_program("gcrypt", "-lgcrypt", "rsa2048", "p256", "ed25519", *_AES)),
-    Library("gpg-agent", gpg_agent),
-    Library("NSS", nss),
-    Library("mbedTLS", c_program("mbedtls", "-lmbedcrypto", "rsa2048", "p256", "p384", *_AES)),
-    Library("libsodium", c_program("sodium", "-lsodium", "ed25519", "x25519", "aes256")),
-    Library("nettle", c_program("nettle", "-lhogweed -lnettle -lgmp", "rsa2048", "p256", "ed25519", *_AES)),
-    Library("libtomcrypt", c_program("tomcrypt", "-ltomcrypt -ltommath", "rsa2048", "p256", "aes128")),
-    Library("dropbear", dropbear),
-    Library("Go", go),
-    Library("Java", java),
-    Library("Node.js", node),
+    Library("GnuTLS", gnutls, heavy=True),
+    Library("libgcrypt", c_program("gcrypt", "-lgcrypt", "rsa2048", "p256", "ed25519", *_AES), heavy=True),
+    Library("gpg-agent", gpg_agent, heavy=True),
+    Library("NSS", nss, heavy=True),
+    Library("mbedTLS", c_program("mbedtls", "-lmbedcrypto", "rsa2048", "p256", "p384", *_AES), heavy=True),
+    Library("libsodium", c_program("sodium", "-lsodium", "ed25519", "x25519", "aes256"), heavy=True),
+    Library("nettle", c_program("nettle", "-lhogweed -lnettle -lgmp", "rsa2048", "p256", "ed25519", *_AES), heavy=True),
+    Library("libtomcrypt", c_program("tomcrypt", "-ltomcrypt -ltommath", "rsa2048", "p256", "aes128"), heavy=True),
+    Library("dropbear", dropbear, heavy=True),
+    Library("Go", go, heavy=True),
+    Library("Java", java, heavy=True),
+    Library("Node.js", node, heavy=True),
     Library("Python", python),
     Library("ssh-agent", ssh_agent, sealed=frozenset({"rsa2048", "rsa3072", "p256", "ed25519"})),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dumpscan.matchers.base import Hit, Matcher, View
-from dumpscan.model import Candidate, Evidence, PublicKey, Span
+from dumpscan.model import Candidate, Evidence, Mapped, PublicKey, Span
 
 
 def run(matcher: Matcher, data: bytes, address: int | None = None) -> list[Evidence]:
@@ -15,7 +15,8 @@ def run(matcher: Matcher, data: bytes, address: int | None = None) -> list[Evide
             hits.append(Hit(index, at))
             at = data.find(anchor, at + 1)
     hits.sort(key=lambda hit: hit.start)
-    view = View(memoryview(data), (Span(0, len(data)),), address=address, phase=(address or 0) % 64)
+    mapped = () if address is None else (Mapped(0, address, len(data)),)
+    view = View(memoryview(data), (Span(0, len(data)),), address=address, phase=(address or 0) % 64, mapped=mapped)
     return list(matcher.match(view, hits))
 
 

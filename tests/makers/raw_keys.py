@@ -9,7 +9,7 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from dumpscan.matchers.base import View
-from dumpscan.model import Span
+from dumpscan.model import Mapped, Span
 
 
 def digits(number: int, bits: int, width: int) -> bytes:
@@ -66,7 +66,8 @@ def header(size: int) -> bytes:
 
 
 def view(data: bytes, address: int | None = None) -> View:
-    return View(memoryview(data), (Span(0, len(data)),), address=address)
+    mapped = () if address is None else (Mapped(0, address, len(data)),)
+    return View(memoryview(data), (Span(0, len(data)),), address=address, mapped=mapped)
 
 
 def heap(parts: Sequence[bytes], kind: str, source: random.Random, shift: int = 0) -> bytes:

@@ -36,14 +36,17 @@ def assert_found(report: DumpReport, memory: Planted, locate: Callable[[int], in
         assert any(low <= inside < high for low, high in covered), f"{value[:4]!r} at {start:#x} is not reported"
 
 
-def redacted(dump: Path, verdict: str = "findings", *, same_length: bool = True) -> tuple[DumpReport, Path]:
-    """Redact ``dump``; only occurrences differ, and a scan of the copy finds nothing. The report is of the dump."""
+def redacted(dump: Path, verdict: str | None = "findings", *, same_length: bool = True) -> tuple[DumpReport, Path]:
+    """Redact ``dump``; only occurrences differ, and a scan of the copy finds nothing. The report is of the dump.
+
+    ``verdict`` None: findings, or inconclusive for a limit.
+    """
     copy = dump.with_name(dump.name + ".copy")
-    report = redact_path(str(dump), copy, options(), accept_incomplete=verdict == "inconclusive").report
-    assert report.verdict == verdict
+    report = redact_path(str(dump), copy, options(), accept_incomplete=verdict != "findings").report
+    assert report.verdict == verdict or verdict is None
     again = scan_path(str(copy), options()).report
     assert not again.findings
-    assert again.verdict == ("clean" if verdict == "findings" else verdict)
+    assert again.verdict == ("clean" if report.verdict == "findings" else report.verdict)
     assert again.format == report.format
     if same_length:
         before, after = dump.read_bytes(), copy.read_bytes()

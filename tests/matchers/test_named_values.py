@@ -79,6 +79,8 @@ def test_environment_block(charset: str, shift: int) -> None:
         ("# x\nspring.datasource.password=Kx7!Lp4mV\nc=d", "spring.datasource.password", "Kx7!Lp4mV"),
         ('"Env":["SVC_TOKEN=Kx7Lp4mVq8Zr","PATH=/bin"]', "SVC_TOKEN", "Kx7Lp4mVq8Zr"),
         ("\0\0SVC_SECRET=staple7\0\0", "SVC_SECRET", "staple7"),
+        ("HOME=/\nDB_PASSWORD=staple7\nLANG=C\n", "DB_PASSWORD", "staple7"),
+        ("ProcEnviron:\n HOME=/\n DB_PASSWORD=staple7\n LANG=C\n", "DB_PASSWORD", "staple7"),
     ],
 )
 def test_arguments_and_settings(text: str, name: str, value: str) -> None:
@@ -90,6 +92,7 @@ def test_arguments_and_settings(text: str, name: str, value: str) -> None:
     [
         "\0PASSWORD=%s\0TOKEN=%d\0",
         "\0--password\0--username\0password\0",
+        "# set\nDB_PASSWORD=staple7\nthen go\n",
         "usage: app --password PASSWORD --token TOKEN1\n",
         "    token=self.next_token2()\n",
         "mysql -ppassword1 -u root\n",
@@ -144,9 +147,9 @@ def test_total(before: bytes, anchor: bytes, after: bytes) -> None:
 )
 def test_hostile_windows_take_no_time(unit: bytes) -> None:
     data = unit * (1_000_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
     run(NAMED_VALUES, data)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 30  # minutes, were it quadratic
     assert not is_secret_value(unit * 1000, True)
 
 

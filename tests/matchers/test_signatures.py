@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dumpscan.foreign_rules import ForeignFile, ForeignRule
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
-from dumpscan.model import Candidate, Confidence, Span
+from dumpscan.model import Candidate, Clue, Confidence, Span
 from dumpscan.signature_check import run
 from dumpscan.signature_examples import expand
 from dumpscan.signatures_loader import load
@@ -146,4 +146,13 @@ def test_user_rules_run_on_whole_windows() -> None:
     assert isinstance(candidate, Candidate)
     assert candidate.confidence is Confidence.POSSIBLE
     assert candidate.spans == (Span(8, 26),)
-    assert matcher.limits == []
+
+
+def test_user_rules_that_are_cut_are_a_limit() -> None:
+    source = "rule many { strings: $a = /[a-z]/ condition: $a }"
+    matcher = ForeignMatcher([ForeignFile("many.yar", source, (ForeignRule("many", "many", "many.yar", 1),))])
+    data = b"x" * 1_000_200
+    limits = [e for e in matcher.match(View(memoryview(data), (Span(0, len(data)),)), ()) if isinstance(e, Clue)]
+    assert [(clue.kind, clue.note) for clue in limits] == [
+        ("limit", b"many.yar: more than 1,000,000 matches in a window")
+    ]

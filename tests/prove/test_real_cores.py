@@ -13,7 +13,7 @@ from elftools.elf.elffile import ELFFile
 
 from dumpscan.matchers.base import View
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
-from dumpscan.model import Candidate, Clue, PublicKey, Span, all_clues
+from dumpscan.model import Candidate, Clue, Mapped, PublicKey, Span, all_clues
 from dumpscan.prove import ec, okp, rsa
 from tests.makers.programs import NginxCore, free_port, gcore, need, nginx_core, run, running, wait_for_port
 
@@ -49,7 +49,8 @@ class Memory:
         clues: list[Clue] = []
         publics: list[PublicKey] = []
         for address, offset, size in self.segments:
-            view = View(memoryview(self.data)[offset : offset + size], (Span(0, size),), address=address)
+            places = (Mapped(0, address, size),)
+            view = View(memoryview(self.data)[offset : offset + size], (Span(0, size),), address=address, mapped=places)
             found = list(RAW_INTEGERS.match(view, ()))
             publics.extend(item for item in found if isinstance(item, PublicKey))
             for clue in all_clues(found):

@@ -59,6 +59,7 @@ def test_exponent(index: int) -> None:
     assert exponent_fits(n, 65537, pow(65537, -1, phi))
     source = random.Random(index)
     assert not any(exponent_fits(n, 65537, source.getrandbits(1024)) for _ in range(500))
+    assert not any(exponent_fits(n, 65537, source.getrandbits(bits) | 1 << bits - 1) for bits in range(513, 997, 4))
 
 
 def test_lowest_limbs() -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 import html.parser
-import io
 import importlib.metadata
+import io
 import json
 import os
 import unicodedata

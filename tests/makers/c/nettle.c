@@ -27,7 +27,7 @@ int main(int argc, char **argv)
     struct rsa_public_key rsa_public;
     struct ecc_scalar scalar;
     struct dsa_signature signature;
-    static struct { uint8_t public_key[32], secret[32], signature[64]; } ed;
+    struct { uint8_t *public_key, *secret, *signature; } ed = {malloc(32), malloc(32), malloc(64)};
     static struct aes128_ctx aes128;
     static struct aes256_ctx aes256;
     uint8_t key[32], out[32];

@@ -1,0 +1,146 @@
+"""Plausibility: whether text looks machine-made, or like a password, rather than like prose, code or a template."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import pairwise
+
+from dumpscan.checksums import crc32_base62
+from dumpscan.model import Confidence
+from dumpscan.verdicts import Match, Verdict, decode_base64
+
+_PLACEHOLDER = re.compile(
+    rb"example|placeholder|changeme|change_me|redacted|your[-_ ]?(?:api|key|token|secret|pass|own|access|account|app)"
+    rb"|insert|replace[-_ ]?(?:me|with)|xxxx|\*\*\*|\.\.\.|<[a-z0-9_: -]+>|\$\{|\{\{|\$\(|%[sdxv]|dummy|foobar"
+    rb"|deadbeef",
+    re.I,
+)
+
+
+def is_placeholder(value: bytes) -> bool:
+    """Whether ``value`` stands for a secret rather than being one: a template, a run, one character repeated."""
+    if _PLACEHOLDER.search(value):
+        return True
+    if len(value) < 8:
+        return len(set(value)) < 3
+    tail = value[-max(12, len(value) // 2) :]
+    if max(Counter(tail).values()) * 2 > len(tail):
+        return True
+    steps = sum(1 for a, b in pairwise(tail) if b - a in (1, -1, 0))
+    return steps * 10 >= (len(tail) - 1) * 6
+
+
+def is_random(value: bytes) -> bool:
+    """Whether ``value`` has the variety of a machine-made token: refuses words, identifiers and padding."""
+    distinct = len(set(value))
+    return distinct >= min(12, max(5, len(value) // 3)) and not is_placeholder(value)
+
+
+def mixed(match: Match) -> Verdict | None:
+    """Letters of both cases or digits among them: not a word, not an identifier in one case."""
+    value = match.value
+    classes = sum(bool(re.search(p, value)) for p in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
+    return Verdict() if classes >= 2 and re.search(rb"[0-9]", value) and is_random(value) else None
+
+
+def random_token(match: Match) -> Verdict | None:
+    """A machine-made token, whatever its alphabet."""
+    return Verdict() if is_random(match.value) else None
+
+
+_CODE = re.compile(
+    rb"[(){}<>;`\\]|\$[A-Za-z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
+    rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
+    rb"|\w\[|\|\w{3,}|environ|password|passwd|secret",
+    re.I,
+)
+
+
+def plausible_password(match: Match) -> Verdict | None:
+    """A password by its looks: of mixed characters, and nothing that code or a manual would write there."""
+    value = match.value
+    if len(value) < 6 or _CODE.search(value) or is_placeholder(value):
+        return None
+    if b"password" in (decode_base64(value) or b"").lower():  # "not my real password", as npm's manual writes it
+        return None
+    digit = re.search(rb"[0-9]", value)
+    letter = re.search(rb"[A-Za-z]", value)
+    other = re.search(rb"[^A-Za-z0-9_.-]", value)
+    both = re.search(rb"[a-z]", value) and re.search(rb"[A-Z]", value)
+    if not letter or not (digit or other) or len(set(value)) < 5:
+        return None
+    if re.fullmatch(rb"[0-9a-f]{1,2}(?:[:.][0-9a-f]{1,2})+|v?\d+(?:\.\d+)+\S{0,8}|[A-Za-z]+[-_.]?\d{1,2}", value, re.I):
+        return None if len(value) < 7 or not both else Verdict()
+    return Verdict()
+
+
+def url_password(match: Match) -> Verdict | None:
+    """The password of a URL: not a template, not the words that manuals use."""
+    value = match.value
+    if _PLACEHOLDER.search(value) or re.search(rb"[<>{}$`\\\"'|^]|%s", value):
+        return None
+    if re.fullmatch(
+        rb"(?i)pass(?:word|wd)?\d{0,4}|pw|pwd|secret|user(?:name)?|token|x-oauth-basic|port|[a-z]|\d{1,5}", value
+    ):
+        return None
+    return Verdict() if len(set(value)) > 2 else None
+
+
+def basic_auth(match: Match) -> Verdict | None:
+    """``user:password`` in base64 (RFC 7617)."""
+    decoded = decode_base64(match.value)
+    if decoded is None or not re.fullmatch(rb"[\x20-\x7e]{0,128}:[\x20-\x7e]{1,256}", decoded):
+        return None
+    user, _, password = decoded.partition(b":")
+    if is_placeholder(password) and len(password) > 3:
+        return None
+    return Verdict(Confidence.VALIDATED, "base64 of user:password", public={"user": user.decode("ascii")[:64]})
+
+
+def uuid_random(match: Match) -> Verdict | None:
+    """A random (version 4) UUID."""
+    ok = re.fullmatch(
+        rb"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-4[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}", match.value
+    )
+    return Verdict() if ok and is_random(match.value) else None
+
+
+def base64_32(match: Match) -> Verdict | None:
+    """Base64 of 32 random-looking bytes."""
+    decoded = decode_base64(match.value)
+    return Verdict() if decoded is not None and len(decoded) == 32 and len(set(decoded)) > 16 else None
+
+
+def luhn_like_hex(match: Match) -> Verdict | None:
+    """Hex of random bytes: every digit rare, not a hash of zeros or a repeated word."""
+    value = match.value.lower()
+    return Verdict() if len(set(value)) >= min(10, len(value) // 3) and not is_placeholder(value) else None
+
+
+def several_cases(value: bytes) -> bool:
+    classes = all(re.search(p, value) for p in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
+    return classes and is_random(value)
+
+
+_CHECKED = re.compile(rb"gh[pousr]_[0-9A-Za-z]{36}|npm_[0-9A-Za-z]{36}")
+
+
+def token_like(match: Match) -> Verdict | None:
+    """A machine-made token by its characters alone: of letters and digits in turn, no words, no path, no identifier."""
+    value = match.value.rstrip(b"=")
+    if not 16 <= len(value) <= 4096 or is_placeholder(value) or _CODE.search(value):
+        return None
+    if _CHECKED.fullmatch(value) and crc32_base62(value[4:34]).encode() != value[34:]:
+        return None
+    if re.fullmatch(rb"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
+        return Verdict() if is_random(value) else None
+    if re.search(rb"[^0-9A-Za-z_.+/~%!@#$^&*=-]", value) or re.fullmatch(rb"[0-9._:-]+|[A-Za-z_./-]+", value):
+        return None
+    turns = len(re.findall(rb"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]", value))
+    words = sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{4,}|[A-Z]{5,}", value))
+    pure = not re.search(rb"[^0-9A-Za-z]", value)
+    if pure and len(value) >= 20 and len(re.findall(rb"[0-9]+", value)) >= 4:
+        return Verdict() if is_random(value) else None
+    dense = turns * (6 if pure else 5) >= len(value)
+    return Verdict() if dense and words * 2 < len(value) and is_random(value) else None
