@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,7 +184,7 @@ def largest(size: int) -> Callable[[], None]:
 def test_no_room_for_the_spool_file(dump: Path, tmp_path: Path, spool: Path) -> None:
     packed = tmp_path / "dump.gz"
     packed.write_bytes(gzip.compress(dump.read_bytes()))
-    more = {"preexec_fn": largest(50_000), "env": environment(spool)}
+    more: dict[str, Any] = {"preexec_fn": largest(50_000), "env": environment(spool)}
     check_one_line(dumpscan_run("scan", packed, **more))
     check_one_line(dumpscan_run("scan", "-", stdin=dump.read_bytes(), **more))
     check_one_line(dumpscan_run("redact", packed, "-o", tmp_path / "copy", **more))

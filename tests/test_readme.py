@@ -20,7 +20,8 @@ LEFT_OUT = "…"
 
 def session() -> Iterator[tuple[str, list[str]]]:
     """The commands that are quoted with their output: the command, the lines of its output."""
-    command, lines = "", []
+    command = ""
+    lines: list[str] = []
     for line in README.splitlines():
         if line.startswith("    $ "):
             if command:
