@@ -1,7 +1,7 @@
 """Writers against golden files, the schemas, and hostile text.
 
 ``DUMPSCAN_UPDATE_GOLDEN=1`` rewrites the golden files; look at the difference before you commit it.
-``DUMPSCAN_SARIF_SCHEMA`` may name a file with the official SARIF schema, to validate against that too.
+``DUMPSCAN_SARIF_SCHEMA`` may name another file with the official SARIF schema than that of the ``test`` extra.
 """
 
 from __future__ import annotations
