@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -130,8 +131,12 @@ def redact(
             progress=progress,
         )
     if report:
-        with _output(report) as out:
-            WRITERS["json"](Report(__version__, ruleset.digest, (done.report,)), out)
+        try:
+            with _output(report) as out:
+                WRITERS["json"](Report(__version__, ruleset.digest, (done.report,)), out)
+        except BaseException:  # what ends with another code than 0 leaves no copy
+            _remove(copy)
+            raise
     if not common["quiet"]:
         findings = done.report.findings
         places = sum(len(finding.occurrences) for finding in findings)
@@ -268,6 +273,13 @@ def _keep_inputs(output: Path | None, inputs: Sequence[str]) -> None:
         raise UsageError(f"no directory {output.parent}")
 
 
+def _remove(copy: Path) -> None:
+    if copy.is_dir():
+        shutil.rmtree(copy, ignore_errors=True)
+    else:
+        copy.unlink(missing_ok=True)
+
+
 @contextmanager
 def _output(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that gets its name only when it is complete."""
@@ -342,11 +354,12 @@ def _on_term(_signal: int, _frame: FrameType | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and exit with the code of the contract."""
     forbid_core_dumps()
+    _open_streams()
     signal.signal(signal.SIGTERM, _on_term)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup stays in force
+        signal.signal(signal.SIGHUP, _on_term)
     code = _run(arguments)
-    if (
-        code == INCOMPLETE
-    ):  # after an interrupt or a worker's death an orderly exit may wait for ever for a pool's thread
+    if code == INCOMPLETE:  # an orderly exit may wait for ever for a pool's thread after a worker's death
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -354,10 +367,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
+def _open_streams() -> None:
+    """Give the numbers of streams that were closed from the start to nothing, lest a file of ours gets them.
+
+    Python has None in the place of such streams. What is written to standard output is an error then, as on a pipe
+    that nobody reads.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if number < 2 else os.O_WRONLY)  # the lowest free number
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123
+    if sys.stdout is None:
+        sys.stdout = _Closed()
+    if sys.stderr is None:
+        sys.stderr = io.StringIO()
+
+
+class _Closed(io.StringIO):
+    """Standard output where there is none."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
 def _run(arguments: Sequence[str] | None) -> int:
     try:
-        code = cli.main(None if arguments is None else list(arguments), "dumpscan", standalone_mode=False)
-        return int(code or 0)
+        # not cli.main(): that turns a closed pipe into exit 1, which is a verdict here, and Ctrl-C into an empty line
+        with cli.make_context("dumpscan", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            return int(cli.invoke(context) or 0)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
@@ -370,7 +410,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         _complain("interrupted")
     except BrokenPipeError:
         with suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except DumpscanError as error:
         _complain(str(error))
     except MemoryError:
