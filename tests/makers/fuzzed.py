@@ -1,0 +1,50 @@
+"""A small whole dump of every format, with secrets in it, for damaging."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+
+from tests.formats.test_app_formats import FILES
+from tests.makers import elf, hprof, images, kdump, macho, windows_kernel
+from tests.makers.minidump import MinidumpMaker
+from tests.makers.planted import github_token
+
+
+def _memory() -> bytes:
+    source = random.Random(3)
+    token = github_token(source).encode()
+    return b"".join(source.randbytes(700) + b"x-token: " + token + bytes(300) for _ in range(12)).ljust(16384, b"\0")
+
+
+def _minidump(memory: bytes) -> bytes:
+    maker = MinidumpMaker().system(9)
+    row = maker.thread(7, (0x1000, 4096, maker.place(memory[:4096])), bytes(1232))
+    maker.threads(row).modules((0x400000, 0x1000, "c:\\app.exe")).memory((0x10000, memory))
+    return maker.build()
+
+
+def dumps() -> dict[str, bytes]:
+    """The dumps by name; those whose writer's library is missing are left out."""
+    memory = _memory()
+    pages = {1 + i: memory[4096 * i : 4096 * i + 4096] for i in range(4)}
+    heap = hprof.Dump()
+    heap.kind("com.example.Config", [("password", "ref")])
+    heap.string(memory[700:800].decode("latin-1"))
+    made = {
+        "elf-core": elf.Core(segments=[elf.Segment(0x400000, memory), elf.Segment(0x404000, memory)]).build(),
+        "elf-core, 32 bits": elf.Core(bits=32, order=">", machine=20, segments=[elf.Segment(0x1000, memory)]).build(),
+        "minidump": _minidump(memory),
+        "hprof": heap.build(),
+        "macho-core": macho.Core(segments=[macho.Segment(0x1000, memory)]).build(),
+        "windows-kernel": windows_kernel.dump(5, pages),
+        "kdump": kdump.kdump(pages),
+        "flattened": kdump.flattened(kdump.kdump(pages)),
+        "lime": images.lime((0x1000, memory), (0x100000, memory)),
+        "vmware": images.vmss(memory, [(0, 0, 4)])[0],
+        "raw": memory,
+        **FILES,
+    }
+    with contextlib.suppress(ImportError):
+        made["avml"] = images.avml((0x1000, memory))
+    return made

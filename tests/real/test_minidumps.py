@@ -1,0 +1,118 @@
+"""Real minidumps (Breakpad, Crashpad, Windows) and a generated one, redacted: another parser sees the same dump."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minidump.minidumpfile import MinidumpFile
+
+from dumpscan.formats.registry import read_layout
+from dumpscan.model import Region
+from dumpscan.redact import redact_path
+from dumpscan.scan import Options, scan_path
+from dumpscan.signature_examples import expand
+from dumpscan.source import FileSource
+from tests.makers.fixtures import Row, manifest
+from tests.makers.minidump import MinidumpMaker
+
+TOKEN = expand("ghp_<base62:30><crc32>").encode()
+ROWS = [row for row in manifest() if row.format == "minidump" and row.size == row.inner_size]
+REAL = pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=row.id) for row in ROWS]
+    or [pytest.param(None, marks=pytest.mark.skip(reason="no fixture directory: set DUMPSCAN_FIXTURES"))],
+)
+
+
+def seen_by_another(path: Path) -> dict[str, Any] | None:
+    """Threads, modules and memory ranges as the package ``minidump`` reads them; None where it fails."""
+    with contextlib.suppress(Exception):
+        other = MinidumpFile.parse(str(path))
+        try:
+            return {
+                "threads": [(t.ThreadId, t.Teb) for t in other.threads.threads] if other.threads else [],
+                "modules": [(m.name, m.baseaddress, m.size) for m in other.modules.modules] if other.modules else [],
+                "ranges": [
+                    (s.start_virtual_address, s.start_file_address, s.size) for s in other.get_reader().memory_segments
+                ],
+            }
+        finally:
+            other.file_handle.close()
+    return None
+
+
+def regions_of(path: Path, fits: Callable[[Region], bool]) -> list[Region]:
+    """The regions of a dump that fit."""
+    source = FileSource(str(path))
+    try:
+        return [region for region in read_layout(source).regions if fits(region)]
+    finally:
+        source.close()
+
+
+def check(dump: Path, tmp_path: Path, at: int, region: Region) -> None:
+    """The token at ``at`` is found in its region and taken out; nothing else changes, and the dump reads as before."""
+    report = scan_path(str(dump), Options(jobs=1)).report
+    (finding,) = (f for f in report.findings if f.kind == "github-token")
+    (place,) = (o for o in finding.occurrences if o.offset == at)
+    assert place.length == len(TOKEN)
+    if region.address is not None:
+        assert place.address == region.address + at - region.offset
+    assert (place.thread or None) == region.thread
+    copy = tmp_path / "copy"
+    redact_path(str(dump), copy, Options(jobs=1), accept_incomplete=True)
+    before, after = dump.read_bytes(), copy.read_bytes()
+    assert TOKEN[4:] not in after
+    allowed = {i for f in report.findings for o in f.occurrences for i in range(o.offset, o.offset + o.length)}
+    assert len(before) == len(after)
+    assert {i for i in range(len(before)) if before[i] != after[i]} <= allowed
+    assert seen_by_another(copy) == seen_by_another(dump)
+    again = scan_path(str(copy), Options(jobs=1)).report
+    assert again.format == report.format
+    assert not again.findings
+
+
+@REAL
+def test_a_token_in_a_real_minidump(row: Row, tmp_path: Path) -> None:
+    room = regions_of(row.file, lambda r: r.kind == "memory" and r.size >= 256)
+    if not room:
+        pytest.skip("no memory in it")
+    region = room[-1]
+    at = region.offset + 96
+    data = bytearray(row.file.read_bytes())
+    data[at - 8 : at + len(TOKEN) + 8] = bytes(8) + TOKEN + bytes(8)
+    dump = tmp_path / "dump"
+    dump.write_bytes(data)
+    check(dump, tmp_path, at, region)
+
+
+@REAL
+def test_a_real_minidump_as_it_is(row: Row, tmp_path: Path) -> None:
+    report = scan_path(str(row.file), Options(jobs=1)).report
+    assert report.format == "minidump"
+    copy = tmp_path / "copy"
+    redact_path(str(row.file), copy, Options(jobs=1), accept_incomplete=True)
+    assert seen_by_another(copy) == seen_by_another(row.file)
+    assert not scan_path(str(copy), Options(jobs=1)).report.findings
+
+
+def test_a_token_in_the_registers_of_a_thread(tmp_path: Path) -> None:
+    """An AVX register held a piece of a string that was copied: contexts are regions like any other."""
+    context = bytearray(1232)
+    struct.pack_into("<I", context, 48, 0x10001F)  # ContextFlags: AMD64, all
+    struct.pack_into("<Q", context, 152, 0x1F00)  # Rsp
+    context[416:456] = TOKEN  # Xmm0 to Xmm2
+    maker = MinidumpMaker().system(9)
+    stack = (0x1000, 4096, maker.place(bytes(4096)))
+    maker.threads(maker.thread(7, stack, bytes(context)))
+    dump = tmp_path / "dump"
+    dump.write_bytes(maker.build())
+    at = dump.read_bytes().index(TOKEN)
+    (region,) = regions_of(dump, lambda r: r.offset <= at < r.offset + r.size)
+    assert (region.kind, region.thread) == ("registers", 7)
+    check(dump, tmp_path, at, region)

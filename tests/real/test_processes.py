@@ -1,0 +1,115 @@
+"""Processes that hold what they should not, dumped by gdb's gcore: tokens in two encodings, keys in PEM and DER."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from dumpscan.redact import redact_path
+from dumpscan.scan import Options, scan_path
+from dumpscan.signature_examples import expand
+from tests.makers.programs import gcore, need, program, run, running, write_key
+
+TOKEN = expand("ghp_<base62:30><crc32>")
+
+HOLDER = """
+import ctypes, sys
+token = sys.stdin.readline().strip()
+narrow = ctypes.create_string_buffer(b"x-token: " + token.encode() + b" end")
+wide = ctypes.create_string_buffer("x-token: ".encode("utf-16-le") + token.encode("utf-16-le") + b"\\0\\0")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+READER = """
+import sys
+pem, der = (open(path, "rb").read() for path in sys.argv[1:])
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def views(core: Path, executable: str) -> str:
+    """What gdb shows of threads, registers and backtraces."""
+    need("gdb")
+    commands = ("info threads", "thread apply all bt", "thread apply all info registers")
+    arguments = [part for command in commands for part in ("-ex", command)]
+    done = run("gdb", "-nx", "-batch", *arguments, executable, core)
+    assert "#0 " in done.stdout
+    return done.stdout.replace(str(core), "CORE")
+
+
+def test_a_token_in_utf_8_and_utf_16_is_one_finding(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(TOKEN.encode() + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline().strip() == b"ready"
+        core = gcore(process.pid, tmp_path)
+    content = core.read_bytes()
+    wide = TOKEN.encode("utf-16-le")
+    assert TOKEN.encode() in content
+    assert wide in content
+    report = scan_path(str(core), Options(jobs=1)).report
+    (finding,) = (f for f in report.findings if f.kind == "github-token")
+    assert finding.confidence.label == "proven"
+    assert {"utf-8", "utf-16le"} <= {o.encoding for o in finding.occurrences}
+    for form in (TOKEN.encode(), wide):
+        at = content.find(form)
+        while at >= 0:
+            assert any(o.offset <= at and at + len(form) <= o.offset + o.length for o in finding.occurrences)
+            at = content.find(form, at + 1)
+    copy = tmp_path / "copy"
+    redact_path(str(core), copy, Options(jobs=1))
+    after = copy.read_bytes()
+    for form in (TOKEN.encode(), wide):
+        assert not any(form[i : i + 16] in after for i in range(4, len(form) - 15, 2))
+    assert views(copy, sys.executable) == views(core, sys.executable)
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ec"])
+def test_pem_and_der_buffers_of_openssl(kind: str, tmp_path: Path) -> None:
+    """``openssl`` waits for data to sign: it has read the key's file, and holds what it was parsed to."""
+    need("openssl")
+    key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
+    pem = write_key(key, tmp_path / "key.pem")
+    der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.der").write_bytes(der)
+    command: list[str | Path] = [sys.executable, "-c", READER, pem, tmp_path / "key.der"]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline().strip() == b"ready"
+        buffers = gcore(process.pid, tmp_path)
+    signing = ["openssl", "dgst", "-sha256", "-sign", str(pem)]
+    with running(signing, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert process.stdin
+        process.stdin.write(b"x" * 100_000)  # it reads these once the key is there
+        process.stdin.flush()
+        parsed = gcore(process.pid, tmp_path)
+    held = buffers.read_bytes()
+    assert pem.read_bytes()[60:200] in held
+    assert der in held
+    for core, executable in ((buffers, sys.executable), (parsed, program("openssl") or "")):
+        report = scan_path(str(core), Options(jobs=1)).report
+        found = [f for f in report.findings if f.kind == f"{kind}-private-key" and "test_key" not in f.public]
+        assert [f.confidence.label for f in found] == ["proven"], [
+            (f.title, f.evidence, f.public, len(f.occurrences)) for f in found
+        ]
+        if core == buffers:
+            places = [o.offset for o in found[0].occurrences]
+            assert any(held.index(der) <= offset < held.index(der) + len(der) for offset in places)
+            assert any(o.encoding.startswith(("pem", "base64")) for o in found[0].occurrences)
+        copy = core.with_name(core.name + ".copy")
+        redact_path(str(core), copy, Options(jobs=1))
+        secret = der[-64:-32] if kind == "rsa" else key.private_numbers().private_value.to_bytes(32, "big")  # type: ignore[union-attr]
+        content = copy.read_bytes()
+        assert not any(secret[i : i + 16] in content for i in range(len(secret) - 15))
+        assert views(copy, executable) == views(core, executable)
