@@ -28,8 +28,8 @@ KINDS: tuple[Kind, ...] = (Apport(), Zip(), Tar())
 UNSUPPORTED = {b"7z\xbc\xaf\x27\x1c": "7z", b"MSCF\0\0\0\0": "cab", b"Rar!\x1a\x07": "rar"}
 """Archives that are recognised, and not read.
 
-py7zr 1.1 unpacks an encoded header of any stated size in memory, and pushes members where :meth:`Kind.items` is asked
-for them; cabarchive 0.2 unpacks all files in memory, of which 65,535 may share the same 2 GiB.
+cabarchive 0.2 unpacks all files into memory before any can be counted, and 65,535 of them may share one folder of 2 GiB.
+py7zr 1.1 pushes the members of a solid block, where :meth:`Kind.items` is asked for one after the other.
 """
 
 
