@@ -112,10 +112,18 @@ def scan(dumps: tuple[str, ...], writer: str, output: Path | None, timings: bool
 @click.option("--report", type=click.Path(path_type=Path), help="Write what was found, as JSON.")
 @click.option("--force", is_flag=True, help="Replace an existing COPY.")
 @click.option("--accept-incomplete", is_flag=True, help="Redact a dump that could not be read whole.")
+@click.option("--mark", is_flag=True, help="Say in COPY what was redacted: ELF core, minidump, hprof, kdump.")
 @click.option("--mode", default="600", show_default=True, help="Permissions of the copy, octal.")
 @_common
 def redact(
-    dump: str, copy: Path, report: Path | None, force: bool, accept_incomplete: bool, mode: str, **common: Any
+    dump: str,
+    copy: Path,
+    report: Path | None,
+    force: bool,
+    accept_incomplete: bool,
+    mark: bool,
+    mode: str,
+    **common: Any,
 ) -> int:
     """Write a copy of DUMP without the secrets, verified."""
     _keep_inputs(report, (dump, str(copy)))
@@ -129,6 +137,7 @@ def redact(
             accept_incomplete=accept_incomplete,
             mode=_octal(mode),
             progress=progress,
+            mark=mark,
         )
     if report:
         try:

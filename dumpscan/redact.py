@@ -1,13 +1,14 @@
 """Writing a copy of a dump in which the secrets are gone, and proving that they are.
 
-Only bytes inside occurrences change, and the copy has the length of the dump. It gets its name only after it was
-scanned again, searched for every known secret, and compared with the dump.
+Only bytes inside occurrences change, and the copy has the length of the dump, but for a mark where one is asked for. It
+gets its name only after it was scanned again, searched for every known secret, and compared with the dump.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import tempfile
@@ -20,8 +21,10 @@ import numpy as np
 
 from dumpscan.errors import DumpscanError, RedactionError, UsageError
 from dumpscan.findings import Secret, merged_spans
+from dumpscan.formats.base import Edit
 from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.formats.registry import plain_view
+from dumpscan.marks import apply, check_markable, edits
 from dumpscan.model import DumpReport, Span
 from dumpscan.plain import PlainSource
 from dumpscan.rewrite import rewrite
@@ -96,17 +99,19 @@ def redact_path(
     accept_incomplete: bool = False,
     mode: int = 0o600,
     progress: Progress = silent,
+    mark: bool = False,
 ) -> Redaction:
     """Write a verified copy of the dump at ``path`` to ``copy``.
 
-    Everything found is overwritten, whatever the thresholds in ``options``. Raises :class:`UsageError` if ``copy`` is
-    the dump itself or exists (without ``force``), :class:`RedactionError` if the dump could not be read whole
+    Everything found is overwritten, whatever the thresholds in ``options``; with ``mark`` the copy says so in a note,
+    stream or record of its own. Raises :class:`UsageError` if ``copy`` is the dump itself or exists (without
+    ``force``), or the dump cannot carry a mark, :class:`RedactionError` if the dump could not be read whole
     (without ``accept_incomplete``), the copy not be written, or not be verified. No part of it is left then.
     """
     check_destination(path, copy, force)
     everything = replace(options, min_confidence=min(type(options.min_confidence)))
     with open_source(path) as opened:
-        return redact_opened(opened, path, copy, everything, force, accept_incomplete, mode, progress)
+        return redact_opened(opened, path, copy, everything, force, accept_incomplete, mode, progress, mark)
 
 
 def redact_opened(
@@ -118,13 +123,16 @@ def redact_opened(
     accept_incomplete: bool,
     mode: int,
     progress: Progress,
+    mark: bool = False,
 ) -> Redaction:
     """As :func:`redact_path`, of a dump that is open; ``options`` let everything count, and ``copy`` was checked."""
+    if mark:
+        check_markable(opened.source)
     scan = scan_source(opened.source, path, options, progress, opened.unread)
     if scan.report.verdict == "inconclusive" and not accept_incomplete:
         raise RedactionError(f"no copy written, the scan is inconclusive: {reason(scan.report)}")
     with part_file(copy) as part:
-        overwritten = _write(opened, scan, part, copy, options, progress)
+        overwritten = _write(opened, scan, part, copy, options, progress, mark)
         part.chmod(mode)
         _fsync(part)
         publish(part, copy, force)
@@ -176,7 +184,7 @@ def disk_error(error: OSError) -> str:
     return "cannot write the copy: " + ("the disk is full" if full else error.strerror or type(error).__name__)
 
 
-def _write(opened: Opened, scan: Scan, part: Path, copy: Path, options: Options, progress: Progress) -> int:
+def _write(opened: Opened, scan: Scan, part: Path, copy: Path, options: Options, progress: Progress, mark: bool) -> int:
     """Fill ``part``; returns the number of bytes overwritten."""
     view = plain_view(opened.source)
     if isinstance(view, PlainSource):
@@ -186,12 +194,63 @@ def _write(opened: Opened, scan: Scan, part: Path, copy: Path, options: Options,
         with contextlib.closing(FileSource(part)) as plain:
             spans = redact_until_clean(plain, part, scan, options, progress)
             compare(opened.source, plain, spans)
+        if mark:
+            _mark(part, scan, spans, options, progress)
         return sum(map(len, spans))
     spool = opened.source  # our own temporary file: redacted where it lies
     assert isinstance(spool, FileSource)
     spans = redact_until_clean(spool, spool.path, scan, options, progress)
-    _wrap(opened, spool, part, copy)
+    if mark:
+        _mark(spool.path, scan, spans, options, progress)
+    with contextlib.closing(FileSource(spool.path)) as plain:
+        _wrap(opened, plain, part, copy)
     return sum(map(len, spans))
+
+
+def _mark(path: Path, scan: Scan, spans: Sequence[Span], options: Options, progress: Progress) -> None:
+    """Put the mark in the clean file at ``path``, and verify that file again as a whole."""
+    with contextlib.closing(FileSource(path)) as plain:
+        made = edits(plain, spans)
+        content = [_digest(plain, gap) for gap in _gaps(made, plain.size)]
+    apply(made, path)
+    with contextlib.closing(FileSource(path)) as marked:
+        if [_digest(marked, gap) for gap in _gaps(made, plain.size)] != content:
+            raise RedactionError("the copy differs from the dump outside the occurrences and the mark")
+        if any(marked.read(edit.offset, len(edit.data)) != edit.data for edit in made):
+            raise RedactionError("the mark does not read back")
+        again = scan_source(marked, "copy", options, _renamed(progress))
+        rest = [*again.secrets, *sweep_source(marked, again.layout, scan.secrets, options)]
+        if again.report.format != scan.report.format or _known(again) != _known(scan):
+            raise RedactionError("the copy with its mark does not read as the dump did; redact it without --mark")
+        if any(secret.places for secret in rest):
+            raise RedactionError("no copy left: something is found in it with its mark; redact it without --mark")
+
+
+def _known(scan: Scan) -> tuple[object, ...]:
+    """What a layout says of the process."""
+    layout = scan.layout
+    memory = tuple(
+        (r.address, r.offset, r.size) for r in layout.regions if r.kind == "memory" and r.address is not None
+    )
+    return memory, layout.modules, layout.threads, [unread.reason for unread in layout.unread]
+
+
+def _gaps(made: Sequence[Edit], size: int) -> Iterator[Span]:
+    """What is left as it was of a file of ``size`` bytes."""
+    at = 0
+    for edit in made:
+        yield Span(at, edit.offset)
+        at = edit.offset + len(edit.data)
+    if at < size:
+        yield Span(at, size)
+
+
+def _digest(source: Source, span: Span) -> bytes:
+    """The SHA-256 of a part of ``source``."""
+    state = hashlib.sha256()
+    for offset in range(span.start, span.end, _CHUNK):
+        state.update(source.read(offset, min(_CHUNK, span.end - offset)))
+    return state.digest()
 
 
 def _write_encoded(

@@ -50,6 +50,7 @@ def redact_any(
     accept_incomplete: bool = False,
     mode: int = 0o600,
     progress: Progress = silent,
+    mark: bool = False,
 ) -> Redaction:
     """As :func:`dumpscan.redact.redact_path`, for anything that :func:`dumpscan.scan_container.scan_any` scans.
 
@@ -61,8 +62,10 @@ def redact_any(
     everything = replace(options, min_confidence=min(type(options.min_confidence)))
     with open_any(path) as opened:
         if isinstance(opened, OpenedContainer):
+            if mark:
+                raise UsageError(f"--mark: a {opened.container.kind} cannot carry a mark; give its dumps one by one")
             return _Writer(opened, path, copy, everything).redact(force, accept_incomplete, mode, progress)
-        return redact_opened(opened, path, copy, everything, force, accept_incomplete, mode, progress)
+        return redact_opened(opened, path, copy, everything, force, accept_incomplete, mode, progress, mark)
 
 
 class _Writer:

@@ -40,7 +40,7 @@ FLOORS = (
     ("findings",),
     ("scan",),
     ("scan_container",),
-    ("rewrite",),
+    ("rewrite", "marks"),
     ("redact", "report", "baseline", "config"),
     ("redact_container",),
     ("cli",),

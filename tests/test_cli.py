@@ -88,6 +88,11 @@ def test_usage_errors_exit_2(dump: Path, tmp_path: Path) -> None:
     assert dumpscan_run("scan", "--known-key", clean_file(tmp_path), dump).returncode == 2
 
 
+def test_a_dump_that_cannot_carry_a_mark_exits_2(dump: Path, tmp_path: Path) -> None:
+    check_one_line(dumpscan_run("redact", "--mark", dump, "-o", tmp_path / "copy"), 2)
+    assert not list(tmp_path.iterdir())
+
+
 def clean_file(folder: Path) -> Path:
     path = folder / "not-a-key"
     path.write_bytes(b"hello")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from dumpscan.model import Layout
@@ -44,3 +46,18 @@ class EncodedFormat(Format, Protocol):
     def open(self, source: Source) -> PlainSource:
         """The plain bytes. Bounded as :meth:`Format.layout` is; raises :class:`dumpscan.errors.FormatError`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """``data`` written at ``offset``; what reaches past the end of the file makes it longer."""
+
+    offset: int
+    data: bytes = field(repr=False)
+
+
+Marker = Callable[[Source, bytes], list[Edit]]
+"""What is to be written in a dump so that it carries a text where readers find it and none is disturbed.
+
+Raises :class:`dumpscan.errors.FormatError` if this dump has no place for it; the message ends "… cannot be marked: ".
+"""

@@ -78,7 +78,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Header:
+class Header:
     """What the ELF header says; ``sections`` is e_shoff."""
 
     machine: Machine
@@ -105,8 +105,8 @@ class ElfCore:
     def layout(self, source: Source) -> Layout:
         """The regions of a core. Raises :class:`FormatError` where no program header can be read."""
         unread: list[Unread] = []
-        header = self._header(source)
-        segments = list(_segments(source, header, unread))
+        header = read_header(source)
+        segments = list(read_segments(source, header, unread))
         notes = read_notes(source, header.machine, _note_segments(source.size, segments, unread))
         loads = [s for s in segments if s.type == _PT_LOAD]
         unread += _missing(source.size, loads, "segment")
@@ -137,26 +137,28 @@ class ElfCore:
             spaces=spaces,
         )
 
-    def _header(self, source: Source) -> _Header:
-        head = source.read(0, 64)
-        if not self.sniff(head):
-            raise FormatError("no ELF header of a core at 0x0")
-        order, wide = "<" if head[5] == 1 else ">", head[4] == 2
-        shape = struct.Struct(order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"))
-        if len(head) < 16 + shape.size:
-            raise FormatError(f"core ends at {len(head):#x}, in its ELF header")
-        fields = shape.unpack_from(head, 16)
-        number, table, sections, entry_size, count = (fields[i] for i in (1, 4, 5, 8, 9))
-        least = 56 if wide else 32
-        if entry_size < least:
-            raise FormatError(f"program headers of {entry_size} bytes, at least {least} are needed")
-        return _Header(Machine(order, wide, number), table, sections, 16 + shape.size, entry_size, count)
+
+def read_header(source: Source) -> Header:
+    """The ELF header. Raises :class:`FormatError` if it is not that of a core."""
+    head = source.read(0, 64)
+    if not ElfCore().sniff(head):
+        raise FormatError("no ELF header of a core at 0x0")
+    order, wide = "<" if head[5] == 1 else ">", head[4] == 2
+    shape = struct.Struct(order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"))
+    if len(head) < 16 + shape.size:
+        raise FormatError(f"core ends at {len(head):#x}, in its ELF header")
+    fields = shape.unpack_from(head, 16)
+    number, table, sections, entry_size, count = (fields[i] for i in (1, 4, 5, 8, 9))
+    least = 56 if wide else 32
+    if entry_size < least:
+        raise FormatError(f"program headers of {entry_size} bytes, at least {least} are needed")
+    return Header(Machine(order, wide, number), table, sections, 16 + shape.size, entry_size, count)
 
 
 # ---------------------------------------------------------------- program headers
 
 
-def _segments(source: Source, header: _Header, unread: list[Unread]) -> Iterator[Segment]:
+def read_segments(source: Source, header: Header, unread: list[Unread]) -> Iterator[Segment]:
     """Yield the program headers that are in the file, in their order."""
     count = _segment_count(source, header, unread) if header.count == _PN_XNUM else header.count
     present = max(source.size - header.table, 0) // header.entry_size
@@ -184,7 +186,7 @@ def _segments(source: Source, header: _Header, unread: list[Unread]) -> Iterator
                 yield Segment(kind, flags, offset, virtual, physical, filled, extent, align)
 
 
-def _segment_count(source: Source, header: _Header, unread: list[Unread]) -> int:
+def _segment_count(source: Source, header: Header, unread: list[Unread]) -> int:
     """The count behind PN_XNUM: sh_info of section header 0, which Linux writes at the very end of a core.
 
     A truncated core has lost it. Then the data of the first segment, which follows the table at once, tells where

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dumpscan.formats.cover import cover
 from dumpscan.formats.hprof_records import (
     HEAP_DUMP,
+    HEAP_END,
     HEAP_SEGMENT,
     MAX_RECORDS,
     RECORD_HEADER,
@@ -27,7 +28,6 @@ PIECE = 64 << 20
 MAX_REGIONS = 1 << 15
 """Regions at most; a file with more changes from one kind of record to another ends in one raw region."""
 
-_HEAP_END = 0x2C
 _MANY = 256
 _KINDS = {STRING: ("names", "names"), HEAP_DUMP: ("memory", "Java heap"), HEAP_SEGMENT: ("memory", "Java heap")}
 _OTHER = ("header", "classes and stack traces")
@@ -63,7 +63,7 @@ class Hprof:
                 unread.append(Unread(source.size, record.missing, reason))
         if records.position < source.size:
             unread.append(_rest(records.position, source.size))
-        elif segmented and last != _HEAP_END and not unread:
+        elif segmented and last != HEAP_END and not unread:
             unread.append(Unread(source.size, 0, f"heap dump ends at {source.size:#x}, without its end record"))
         return Layout(
             self.name,

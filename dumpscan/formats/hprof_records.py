@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from dumpscan.errors import FormatError
 from dumpscan.source import Source
 
-STRING, LOAD_CLASS, FRAME, TRACE, HEAP_DUMP, HEAP_SEGMENT = 0x01, 0x02, 0x04, 0x05, 0x0C, 0x1C
+STRING, LOAD_CLASS, FRAME, TRACE, HEAP_DUMP, HEAP_SEGMENT, HEAP_END = 0x01, 0x02, 0x04, 0x05, 0x0C, 0x1C, 0x2C
 """Tags of records."""
 
 CLASS_DUMP, INSTANCE, OBJECT_ARRAY, PRIMITIVE_ARRAY = 0x20, 0x21, 0x22, 0x23

@@ -28,6 +28,8 @@ MEMORY_INFO_LIST = 16
 THREAD_NAMES = 24
 CRASHPAD_INFO = 0x43500001
 LINUX_MAPS = 0x47670009
+DUMPSCAN_MARK = 0x64730001
+"""What was redacted, as text: a user stream, above LastReservedStream (0xFFFF)."""
 
 STREAMS: dict[int, tuple[str, str]] = {
     THREAD_LIST: ("ThreadList", "stream"),
@@ -63,6 +65,7 @@ STREAMS: dict[int, tuple[str, str]] = {
     0x47670008: ("LinuxAuxv", "stream"),
     LINUX_MAPS: ("LinuxMaps", "text"),
     0x4767000A: ("LinuxDsoDebug", "stream"),
+    DUMPSCAN_MARK: ("DumpscanMark", "stream"),
     0x4D7A0001: ("MozMacosCrashInfo", "text"),
     0x4D7A0002: ("MozMacosBootargs", "text"),
     0x4D7A0003: ("MozLinuxLimits", "text"),

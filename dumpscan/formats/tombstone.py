@@ -1,22 +1,23 @@
 """Android tombstones, as text and as protobuf (AOSP, ``debuggerd/proto/tombstone.proto``).
 
 In the protobuf all strings and the memory around registers stand as plain bytes, so it is read as it is. The text
-prints memory as words in hexadecimal, which are not put together again: that is said in ``unread``.
+prints memory as words in hexadecimal, which :mod:`dumpscan.formats.tombstone_memory` makes bytes again.
 """
 
 from __future__ import annotations
 
 import re
 
-from dumpscan.model import Layout, Region, Unread
+from dumpscan.errors import FormatError
+from dumpscan.formats.tombstone_memory import TombstoneMemory
+from dumpscan.model import Layout, Region
+from dumpscan.plain import PlainSource
 from dumpscan.source import Source
 
 _MARK = b"*** *** *** *** *** *** *** *** *** *** *** *** *** *** *** ***"
 _FINGERPRINT = re.compile(rb"[\w.,-]+/[\w.,-]+/[\w.,-]+:[\w.,-]+/[\w.,-]+/[\w.,-]+:[\w.-]+/[\w.,-]+")
 _MESSAGE = re.compile(rb"(?:\x08[\x00-\x0f])?\x12(?:[\x10-\x7f]|[\x80-\xff]\x01)")
 _MACHINE = re.compile(rb"\nABI: '(\w{1,16})'")
-_MEMORY = re.compile(rb"\nmemory near [^\n]{1,200}:\n")
-_CHUNK = 1 << 20
 
 
 class Tombstone:
@@ -24,28 +25,32 @@ class Tombstone:
 
     name = "android-tombstone"
     title = "Android tombstone (text)"
-    handling = "scanned as text, but for memory that is printed in hexadecimal; occurrences are overwritten by X"
+    handling = (
+        "scanned as text, and memory that it prints in hexadecimal as memory; occurrences are overwritten by X, "
+        "in hexadecimal too"
+    )
 
     def sniff(self, head: bytes) -> bool:
         start = head.find(_MARK)
         return 0 <= start < 512 and (b"Build fingerprint: " in head or b"\npid: " in head)
 
+    def open(self, source: Source) -> PlainSource:
+        """The text, and the memory in it. Raises :class:`FormatError` if there is none."""
+        view = TombstoneMemory(source, _architecture(source))
+        if not view.words:
+            raise FormatError("no memory in hexadecimal")
+        return view
+
     def layout(self, source: Source) -> Layout:
-        """One region of text. Reads the file once."""
-        machine = _MACHINE.search(source.read(0, 4096))
-        unread: list[Unread] = []
-        for base in range(0, source.size, _CHUNK):
-            found = _MEMORY.search(source.read(base, _CHUNK + 256))
-            if found:
-                reason = "memory printed as words in hexadecimal is scanned as text only"
-                unread.append(Unread(base + found.end(), 0, reason))
-                break
-        return Layout(
-            self.name,
-            (Region(0, source.size, kind="text", name="tombstone"),),
-            architecture=machine[1].decode() if machine else None,
-            unread=tuple(unread),
-        )
+        """One region of text, and regions of the memory that is printed in it. Reads the file once."""
+        view = TombstoneMemory(source, _architecture(source))
+        assert view.layout is not None
+        return view.layout
+
+
+def _architecture(source: Source) -> str | None:
+    machine = _MACHINE.search(source.read(0, 4096))
+    return machine[1].decode() if machine else None
 
 
 class TombstoneProto:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dumpscan.errors import FormatError
 from dumpscan.formats.node_json import HeapSnapshot
-from dumpscan.formats.registry import read_layout, recognise
+from dumpscan.formats.registry import recognise
 from dumpscan.formats.snapshot_objects import SnapshotIndex
 from dumpscan.model import Span
 from dumpscan.redact import redact_path, text_filler, whole_escapes
@@ -39,10 +39,6 @@ Abort message: 'request failed: Authorization token {TOKEN}'
 
 backtrace:
       #00 pc 0000000000053a34  /apex/com.android.runtime/lib64/bionic/libc.so (abort+168)
-"""
-MEMORY = """
-memory near x1 ([anon:libc_malloc]):
-    0000007b2f4fd010 6f3475327530726e 0000007b2f4fd020  nr0u2u4o .O/{...
 """
 FAULT = f"""Fatal Python error: Segmentation fault
 
@@ -123,13 +119,6 @@ def test_another_file_is_not_taken_for_it(name: str) -> None:
     for other, data in FILES.items():
         assert (recognise(BytesSource(data)).name == name) is (other == name)
     assert recognise(BytesSource(b"x" + FILES[name])).name in ("raw", "android-tombstone")
-
-
-def test_memory_in_hexadecimal_is_not_claimed_as_scanned() -> None:
-    layout = read_layout(BytesSource((TOMBSTONE + MEMORY).encode()))
-    assert layout.architecture == "arm64"
-    assert "hexadecimal" in layout.unread[0].reason
-    assert not read_layout(BytesSource(TOMBSTONE.encode())).unread
 
 
 @pytest.mark.parametrize("secret", [SECRET, 'q"1\\n2\\u20ac', "pässwörter€12", "7ab\ttab\nline"])

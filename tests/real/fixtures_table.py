@@ -13,8 +13,8 @@ HEAD = """# Real dumps
 
     DUMPSCAN_FIXTURES=FOLDER python -m tests.real.fixtures_table > docs/fixtures.md
 
-Dumps that other projects keep for their own tests, each named by its repository. They are not in this one; their commits
-are in the `MANIFEST.tsv` of the folder. *unread* counts bytes; a dump that does not hold what it promises is
+Dumps that other projects keep for their own tests, each named by its repository. Their commits are
+in the `MANIFEST.tsv` of the folder. *unread* counts bytes; a dump that does not hold what it promises is
 *inconclusive*.
 
 | dump | bytes | stated format | recognised as | verdict | findings | unread | limits |
