@@ -28,7 +28,7 @@ KINDS: tuple[Kind, ...] = (Apport(), Zip(), Tar())
 UNSUPPORTED = {b"7z\xbc\xaf\x27\x1c": "7z", b"MSCF\0\0\0\0": "cab", b"Rar!\x1a\x07": "rar"}
 """Archives that are recognised, and not read.
 
-cabarchive 0.2 unpacks all files into memory before any can be counted, and 65,535 of them may share one folder of 2 GiB.
+cabarchive 0.2 unpacks all files into memory before any can be counted; 65,535 of them may share one folder of 2 GiB.
 py7zr 1.1 pushes the members of a solid block, where :meth:`Kind.items` is asked for one after the other.
 """
 

@@ -20,7 +20,7 @@ from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digi
 from dumpscan.matchers.randomness import Bytes, Positions, WordMap, edges, pure, rows, small, various, word_map
 from dumpscan.model import Clue, ClueTable, Evidence, PublicKey
 
-MAX_CLUES = 16_384
+MAX_CLUES = 65_536
 """Clues of one window; more is a recorded limit."""
 
 _PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 18: (48,), 24: (64,)}

@@ -77,10 +77,12 @@ def _known(publics: Sequence[PublicKey]) -> Iterator[tuple[str, tuple[int, int]]
 def _pieced_points(clues: Sequence[Clue], pointed: Sequence[int]) -> Iterator[tuple[str, tuple[int, int]]]:
     """Points whose coordinates are two numbers of the dump, wherever they lie: structures hold them (mbedTLS,
     libgcrypt, libtomcrypt), or they stand alone (nettle). OpenSSL has some in Montgomery form."""
+    numbers: dict[int, set[int]] = {}
     for name, (p, a, b) in EQUATIONS.items():
         bits = p.bit_length()
-        numbers = islice((value for value, _, _ in _scalars(clues, pointed, bits)), MAX_COORDINATES)
-        values = {value for value in numbers if value < p}
+        if bits not in numbers:
+            numbers[bits] = {value for value, _, _ in islice(_scalars(clues, pointed, bits), MAX_COORDINATES)}
+        values = {value for value in numbers[bits] if value < p}
         unit = pow(1 << -(-bits // 64) * 64, -1, p)
         for form in (values, {value * unit % p for value in values}):
             roots = {y * y % p: y for y in form}
