@@ -30,6 +30,8 @@ from inputs import make
 ROOT = Path(__file__).resolve().parent.parent
 PEERS_ON = ("mixed",)
 TIMEOUT = 1800
+_FAILED = 0.1
+"""Seconds in which no program reads an input: it failed."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,9 @@ def measure(files: dict[str, Path], runs: int) -> list[str]:
             ours = median(done["dumpscan"])
             for what, some in done.items():
                 figures = median(some)
+                if figures.wall < _FAILED:
+                    print(f"{what} does not read {name}", flush=True)
+                    continue
                 ratio = None if what == "dumpscan" else figures.wall / ours.wall
                 lines.append(row(name, what, size, figures, ratio))
                 print(lines[-1], flush=True)
@@ -192,7 +197,8 @@ def main() -> None:
     if arguments.write:
         text = arguments.write.read_text()
         begin, end = text.index("<!-- table -->"), text.index("<!-- /table -->")
-        table = "\n".join([f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}.", "", *lines])
+        how = f"Measured on {machine()}, {time.strftime('%Y-%m-%d')}, medians of {arguments.runs} runs."
+        table = "\n".join([how, "", *lines])
         arguments.write.write_text(f"{text[:begin]}<!-- table -->\n{table}\n{text[end:]}")
 
 
