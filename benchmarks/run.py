@@ -53,7 +53,17 @@ def peers(path: Path, folder: Path) -> dict[str, list[str]]:
     rules = folder / "signatures.yar"
     rules.write_text("\n".join(file.read_text() for file in sorted((ROOT / "signatures").glob("*.yar"))))
     known = {
-        "kingfisher": ["kingfisher", "scan", str(path), "--no-validate", "--no-update-check", "--format", "json"],
+        "kingfisher": [
+            "kingfisher",
+            "scan",
+            str(path),
+            "--no-validate",
+            "--no-update-check",
+            "--max-file-size",
+            "8000",
+            "--format",
+            "json",
+        ],
         "betterleaks": ["betterleaks", "dir", "--max-target-megabytes", "8000", "--no-banner", str(path)],
         "yara, the same signatures": ["yara", "-w", str(rules), str(path)],
         "rsakeyfind": ["rsakeyfind", str(path)],
