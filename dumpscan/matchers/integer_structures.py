@@ -40,10 +40,13 @@ _MOST = 130
 _LIMBS = (3, 4, 5, 6, 7, 8, 9, 12, 16, 24, 32, 48, 64, 128)
 """64-bit limbs of private numbers and moduli: EC curves, DSA and DH, RSA of 1024 to 8192 bits."""
 
-_DIGITS = (5, 7, 8, 9, 18, 26, 35, 52, 69)
-"""The same in digits of 60 bits, up to RSA-4096."""
+_DIGITS = (5, 7, 8, 9, 17, 18, 25, 26, 34, 35, 51, 52, 68, 69)
+"""The same in digits of 60 bits, up to RSA-4096; a private exponent may be one digit shorter."""
 
-_OCTETS = (32, 33, 48, 49, 56, 57, 66, 96, 97, 128, 129, 192, 193, 256, 257, 384, 385, 512, 513)
+_OCTETS = (
+    *(31, 32, 33, 47, 48, 49, 56, 57, 65, 66, 95, 96, 97, 127, 128, 129, 191, 192, 193),
+    *(255, 256, 257, 383, 384, 385, 511, 512, 513),
+)
 _OKP = {0: ("x25519", 32), 1: ("x448", 56), 2: ("ed25519", 32), 3: ("ed448", 57)}
 """OpenSSL's ECX_KEY_TYPE -> algorithm, seed length."""
 

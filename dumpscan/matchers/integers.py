@@ -44,9 +44,12 @@ def digit_starts(mapped: WordMap, bits: int, width: int, least: int = 8) -> tupl
     behind_size = words[starts - 1] < _HEADER
     table = rows(mapped.octets, 8 * starts, 8 * least)
     different = distinct(table)
-    kept = (different >= 5 * least) & (distinct(table[:, width - 1 :: width]) >= _LEAST_TOPS[bits, least])
-    if least == 4:
-        alone = different >= _LEAST_DIFFERENT[bits]
+    kept = different >= 5 * least
+    tops = distinct(table[:, width - 1 :: width]) >= _LEAST_TOPS[bits, least]
+    if least > 4:
+        kept &= tops
+    else:
+        alone = tops & (different >= _LEAST_DIFFERENT[bits])
         if bits == 30:  # doubles: every other digit's highest byte is an exponent's
             alone &= (distinct(table[:, 3::8]) >= _HALF_TOPS) & (distinct(table[:, 7::8]) >= _HALF_TOPS)
         kept &= alone | behind_size

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x448, 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dumpscan.keys import CURVES, point_of
+from dumpscan.keys import CURVES, okp_seed_size, point_of
 from dumpscan.matchers.curves import EQUATIONS, curves_of
 from dumpscan.matchers.ec_scalars import EcScalars
 from dumpscan.model import Candidate, Clue, Evidence, PublicKey, all_clues
@@ -45,9 +45,8 @@ def run(data: bytes) -> list[Evidence]:
 def test_scalar_of_a_known_point(curve: str, encoding: str, kind: str) -> None:
     source = random.Random(f"{curve}{encoding}")
     size = (CURVES[curve].key_size + 7) // 8
-    private = ec.generate_private_key(CURVES[curve]).private_numbers()
-    while private.private_value.bit_length() < CURVES[curve].key_size - 1:
-        private = ec.generate_private_key(CURVES[curve]).private_numbers()
+    bits = CURVES[curve].key_size
+    private = ec.derive_private_key(1 << bits - 2 | source.getrandbits(bits - 2), CURVES[curve]).private_numbers()
     scalar = private.private_value
     stored = ENCODERS[encoding](scalar)
     if encoding == "octets":
@@ -91,11 +90,11 @@ def test_point_in_the_clear() -> None:
 @pytest.mark.parametrize("algorithm", OKP)
 @pytest.mark.parametrize("kind", KINDS)
 def test_seed_with_its_public_key(algorithm: str, kind: str) -> None:
-    key = OKP[algorithm].generate()
+    source = random.Random(algorithm)
+    key = OKP[algorithm].from_private_bytes(source.randbytes(okp_seed_size(algorithm)))
     raw = serialization.Encoding.Raw
     seed = key.private_bytes(raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
     public = key.public_key().public_bytes(raw, serialization.PublicFormat.Raw)
-    source = random.Random(algorithm)
     known = [PublicKey(algorithm, point=public)]
     found: list[Candidate] = prove_okp.prove(clues(run(heap([seed], kind, source))), known, nothing, [])
     assert [c.kind for c in found] == [f"{algorithm}-private-key"]
