@@ -43,9 +43,8 @@ def test_numbers_behind_pointers_amid_random_data(library: str, names: tuple[str
     memory, structures = source.randbytes(8192), bytes(128)
     for name in names:
         number = ENCODERS[ENCODING.get(library, "limbs-le")](getattr(key, name))
-        number += bytes(-len(number) % 8)
         structures += structure(library, BASE + len(memory), len(number)) + bytes(64)
-        memory += number + source.randbytes(8192)
+        memory += number + bytes(-len(number) % 8) + source.randbytes(8192)
     data = memory + structures + bytes(-len(structures) % 8)
 
     def read(address: int, size: int) -> bytes:
