@@ -11,8 +11,9 @@ import hashlib
 import hmac
 import os
 import sys
-import tempfile
 from pathlib import Path
+
+from dumpscan.parts import create_private, part_beside
 
 _KEPT = 4
 """Entries that stay; older ones are removed when a new one is written."""
@@ -55,14 +56,10 @@ def store(key: str, body: bytes) -> None:
         return
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
+        with part_beside(path) as part:
+            with os.fdopen(create_private(part), "wb") as file:
                 file.write(hashlib.sha256(body).digest() + body)
-            Path(name).replace(path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
+            part.replace(path)
         entries = sorted(path.parent.glob("*.rules"), key=lambda entry: entry.stat().st_mtime, reverse=True)
         for entry in entries[_KEPT:]:
             entry.unlink()

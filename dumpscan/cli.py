@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +25,7 @@ from dumpscan.formats.registry import FORMATS
 from dumpscan.known_keys import load_known_keys
 from dumpscan.mask import printable
 from dumpscan.model import Confidence, Coverage, DumpReport, Finding, Report, Severity, Unread
+from dumpscan.parts import create_private, part_beside, remove
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.redact_container import redact_any
 from dumpscan.report.signature_reference import markdown
@@ -144,7 +143,7 @@ def redact(
             with _output(report) as out:
                 WRITERS["json"](Report(__version__, ruleset.digest, (done.report,)), out)
         except BaseException:  # what ends with another code than 0 leaves no copy
-            _remove(copy)
+            remove(copy)
             raise
     if not common["quiet"]:
         findings = done.report.findings
@@ -282,13 +281,6 @@ def _keep_inputs(output: Path | None, inputs: Sequence[str]) -> None:
         raise UsageError(f"no directory {output.parent}")
 
 
-def _remove(copy: Path) -> None:
-    if copy.is_dir():
-        shutil.rmtree(copy, ignore_errors=True)
-    else:
-        copy.unlink(missing_ok=True)
-
-
 @contextmanager
 def _output(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or a file that gets its name only when it is complete."""
@@ -300,14 +292,10 @@ def _output(path: Path | None) -> Iterator[TextIO]:
         sys.stdout.flush()
         return
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with part_beside(path) as part:
+            with os.fdopen(create_private(part), "w", encoding="utf-8") as file:
                 yield file
-            Path(name).replace(path)
-        finally:
-            with suppress(OSError):
-                Path(name).unlink()
+            part.replace(path)
     except OSError as error:
         raise RedactionError(f"cannot write {path}: {error.strerror}") from None
 

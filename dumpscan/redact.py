@@ -11,7 +11,6 @@ import errno
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.formats.registry import plain_view
 from dumpscan.marks import apply, check_markable, edits
 from dumpscan.model import DumpReport, Span
+from dumpscan.parts import create_private, part_beside
 from dumpscan.plain import PlainSource
 from dumpscan.rewrite import rewrite
 from dumpscan.scan import Options, Progress, Scan, scan_source, silent, sweep_source
@@ -163,19 +163,15 @@ def check_destination(path: str, copy: Path, force: bool) -> None:
 @contextmanager
 def part_file(copy: Path) -> Iterator[Path]:
     """A private file beside ``copy`` that is gone afterwards unless it was renamed."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{copy.name}.", suffix=".part", dir=copy.parent)
-    except OSError as error:
-        raise RedactionError(f"cannot write beside {copy}: {error.strerror}") from None
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-    except OSError as error:
-        raise RedactionError(disk_error(error)) from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
+    with part_beside(copy) as part:
+        try:
+            os.close(create_private(part))
+        except OSError as error:
+            raise RedactionError(f"cannot write beside {copy}: {error.strerror}") from None
+        try:
+            yield part
+        except OSError as error:
+            raise RedactionError(disk_error(error)) from None
 
 
 def disk_error(error: OSError) -> str:

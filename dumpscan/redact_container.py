@@ -6,10 +6,8 @@ its members compared with what was verified.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -22,6 +20,7 @@ from dumpscan.containers.folder import NAME as FOLDER
 from dumpscan.containers.opening import KINDS, OpenedContainer, leaves, open_any
 from dumpscan.errors import RedactionError, UsageError
 from dumpscan.formats.registry import plain_view
+from dumpscan.parts import part_beside
 from dumpscan.plain import PlainSource
 from dumpscan.redact import (
     Redaction,
@@ -240,14 +239,8 @@ def _part_folder(copy: Path) -> Iterator[Path]:
     if not copy.absolute().parent.is_dir():
         raise UsageError(f"no directory {copy.parent}")
     try:
-        part = Path(tempfile.mkdtemp(prefix=f".{copy.name}.", suffix=".part", dir=copy.absolute().parent))
+        with part_beside(copy.absolute()) as part:
+            part.mkdir(0o700)
+            yield part
     except OSError as error:
         raise RedactionError(disk_error(error)) from None
-    try:
-        yield part
-    except OSError as error:
-        raise RedactionError(disk_error(error)) from None
-    finally:
-        with contextlib.suppress(OSError):
-            if part.exists():
-                shutil.rmtree(part, ignore_errors=True)

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from dumpscan.errors import SourceError
+from dumpscan.parts import create_private, remove, unused_name
 
 
 class Source(Protocol):
@@ -201,14 +202,19 @@ class Spool:
         self.size = self.stored = 0
         self._reserve, self._unchecked, self._owner = reserve, 0, os.getpid()
         try:
-            self._directory = Path(tempfile.mkdtemp(prefix="dumpscan-", dir=parent))
+            folder = parent or Path(tempfile.gettempdir())
         except OSError as error:
             raise SourceError(f"cannot make a temporary directory: {error.strerror}") from None
-        atexit.register(self.close)
+        self._directory = unused_name(folder, "dumpscan-")
         self.path = self._directory / "dump"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        atexit.register(self.close)
         try:
-            self._file = io.FileIO(os.open(self.path, flags, 0o600), "wb")
+            self._directory.mkdir(0o700)
+        except OSError as error:
+            self.close()
+            raise SourceError(f"cannot make a temporary directory: {error.strerror}") from None
+        try:
+            self._file = io.FileIO(create_private(self.path), "wb")
             self._check_space()
         except OSError as error:
             self.close()
@@ -240,7 +246,7 @@ class Spool:
         if hasattr(self, "_file"):
             with contextlib.suppress(OSError):
                 self._file.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        remove(self._directory)
         atexit.unregister(self.close)
 
     def _write_sparse(self, data: memoryview) -> None:

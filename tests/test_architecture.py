@@ -13,8 +13,8 @@ import dumpscan
 PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
-    ("model", "errors", "protect", "cache", "mappings"),
-    ("source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("model", "errors", "protect", "mappings", "parts"),
+    ("cache", "source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
     ("bip39", "verdicts", "as_file", "cursor"),
     ("plausibility",),
     (

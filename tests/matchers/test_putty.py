@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import struct
 import subprocess
 from pathlib import Path
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from dumpscan.matchers.putty import PUTTY
 from dumpscan.model import Confidence, Severity
+from tests.makers.programs import need
 from tests.matchers.test_der import candidates, fields, plant
 
 
@@ -58,8 +57,8 @@ def test_damage_and_encryption() -> None:
         candidates(PUTTY, whole[:cut])
 
 
-@pytest.mark.skipif(shutil.which("puttygen") is None, reason="puttygen is not installed")
 def test_puttygen(tmp_path: Path) -> None:
+    need("puttygen")
     out = tmp_path / "key.ppk"
     command = ["puttygen", "-t", "rsa", "-b", "2048", "--new-passphrase", "/dev/null", "-o", str(out)]
     subprocess.run(command, check=True, timeout=60, capture_output=True)

@@ -32,17 +32,14 @@ REAL = pytest.mark.parametrize(
 def seen_by_another(path: Path) -> dict[str, Any] | None:
     """Threads, modules and memory ranges as the package ``minidump`` reads them; None where it fails."""
     with contextlib.suppress(Exception):
-        other = MinidumpFile.parse(str(path))
-        try:
-            return {
-                "threads": [(t.ThreadId, t.Teb) for t in other.threads.threads] if other.threads else [],
-                "modules": [(m.name, m.baseaddress, m.size) for m in other.modules.modules] if other.modules else [],
-                "ranges": [
-                    (s.start_virtual_address, s.start_file_address, s.size) for s in other.get_reader().memory_segments
-                ],
-            }
-        finally:
-            other.file_handle.close()
+        other = MinidumpFile.parse_bytes(path.read_bytes())
+        return {
+            "threads": [(t.ThreadId, t.Teb) for t in other.threads.threads] if other.threads else [],
+            "modules": [(m.name, m.baseaddress, m.size) for m in other.modules.modules] if other.modules else [],
+            "ranges": [
+                (s.start_virtual_address, s.start_file_address, s.size) for s in other.get_reader().memory_segments
+            ],
+        }
     return None
 
 
