@@ -45,25 +45,33 @@ def little_endian(table: Bytes, encoding: str) -> Bytes:
     return table
 
 
-_GREATEST = 1026
-_DENOMINATORS = np.array((1, *range(2, _GREATEST, 2)), np.float64)
+_GREATEST = 1 << 20
+"""Of gcd(p - 1, q - 1): one key in 560,000 has a greater one.
+
+A prime r divides both with probability 1 / (r - 1)**2, and r**k with 1 / (r - 1)**2 / r**(2 * k - 2).
+"""
 
 
 def exponent_fits(n: int, e: int, d: int) -> bool:
     """Whether d may be the exponent of n: e * d = 1 + k * (n - p - q + 1) / g for small k and g.
 
     p + q is lost in the upper half of the bits, so e * d / n must be close to a fraction with denominator g, and not
-    to 0. The modulus itself would fit, and is refused.
+    to 0. Such a fraction is one of the convergents of its continued fraction. The modulus itself would fit, and is
+    refused.
     """
     bits = n.bit_length()
-    if d == n or not bits // 2 < d.bit_length() <= bits or e.bit_length() + d.bit_length() < bits - 11:
+    if d == n or not bits // 2 < d.bit_length() <= bits:
         return False
     drop = max(0, bits - 192)
     ratio = (e * (d >> drop) << 96) // (n >> drop)
     if ratio * _GREATEST < 1 << 96:  # k is at least 1: otherwise every short d would fit
         return False
-    fraction = ratio & ((1 << 96) - 1)
-    steps = fraction / (1 << 96) * _DENOMINATORS
-    if not (np.abs(steps - np.rint(steps)) < 2.0**-34).any():  # what is exact below, hundreds of times as fast
-        return False
-    return any(((fraction * g + (1 << 60)) & ((1 << 96) - 1)) >> 61 == 0 for g in (1, *range(2, _GREATEST, 2)))
+    rest, following = 1 << 96, ratio & ((1 << 96) - 1)
+    before, denominator = 0, 1
+    while denominator <= _GREATEST:
+        if min(following, rest - following) < 1 << 60:  # the convergent, or the one that follows a quotient of 1
+            return True
+        quotient, remainder = divmod(rest, following)
+        rest, following = following, remainder
+        before, denominator = denominator, quotient * denominator + before
+    return False

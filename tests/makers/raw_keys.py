@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -46,6 +47,22 @@ def rsa_numbers(bits: int, index: int = 0) -> rsa.RSAPrivateNumbers:
 @cache
 def _rsa_numbers(bits: int, _index: int) -> rsa.RSAPrivateNumbers:
     return rsa.generate_private_key(65537, bits).private_numbers()
+
+
+@cache
+def rsa_numbers_with_common_factor(factor: int, bits: int = 1024) -> rsa.RSAPrivateNumbers:
+    """A key whose p - 1 and q - 1 share ``factor``, so that d = 1/e modulo their least common multiple is short."""
+    source = random.Random(factor)
+    primes: list[int] = []
+    while len(primes) < 2:
+        half = bits // 2
+        p = (source.getrandbits(half) | 3 << (half - 2)) // (2 * factor) * (2 * factor) + 1
+        if p % 65537 != 1 and p.bit_length() == half and pow(2, p - 1, p) == 1 and p not in primes:
+            primes.append(p)
+    p, q = primes
+    d = pow(65537, -1, math.lcm(p - 1, q - 1))
+    public = rsa.RSAPublicNumbers(65537, p * q)
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
 
 
 def filler(kind: str, size: int, source: random.Random) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64, members
 from dumpscan.model import Clue, PublicKey
 from dumpscan.prove import rsa
-from tests.makers.raw_keys import rsa_numbers
+from tests.makers.raw_keys import rsa_numbers, rsa_numbers_with_common_factor
 
 
 def clue(number: int, start: int) -> Clue:
@@ -60,6 +60,12 @@ def test_exponent(index: int) -> None:
     source = random.Random(index)
     assert not any(exponent_fits(n, 65537, source.getrandbits(1024)) for _ in range(500))
     assert not any(exponent_fits(n, 65537, source.getrandbits(bits) | 1 << bits - 1) for bits in range(513, 997, 4))
+
+
+@pytest.mark.parametrize("factor", [11, 1009, 65521])
+def test_exponent_of_primes_with_a_great_common_factor(factor: int) -> None:
+    key = rsa_numbers_with_common_factor(factor)
+    assert exponent_fits(key.public_numbers.n, 65537, key.d)
 
 
 def test_lowest_limbs() -> None:
