@@ -17,7 +17,18 @@ import numpy as np
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
-from dumpscan.matchers.randomness import Bytes, Positions, WordMap, edges, pure, rows, small, various, word_map
+from dumpscan.matchers.randomness import (
+    Bytes,
+    Positions,
+    WordMap,
+    edges,
+    pure,
+    rows,
+    small,
+    various,
+    various_at,
+    word_map,
+)
 from dumpscan.model import Clue, ClueTable, Evidence, PublicKey
 
 MAX_CLUES = 65_536
@@ -66,28 +77,27 @@ def _lone(mapped: WordMap) -> Iterator[ClueTable]:
     for count in sorted(_PARTS):
         starts = np.sort(begins[lengths == count])
         starts = starts[pure(mapped.words, starts, count)]
-        table = rows(mapped.octets, 8 * starts, 8 * count)
-        kept = various(table)
-        if kept.any():
-            yield from _parts(mapped, 8 * starts[kept], table[kept], count)
+        starts = 8 * starts[various_at(mapped.octets, 8 * starts, 8 * count)]
+        if len(starts):
+            yield from _parts(mapped, starts, rows(mapped.octets, starts, 8 * count), count)
 
 
 def _chunks(mapped: WordMap) -> Iterator[ClueTable]:
     """Numbers at the head of a chunk of glibc's heap, what was there before them behind: the chunk's size is the word
     before, a multiple of 16 and up to three flags."""
     begins, _ = edges(mapped.random)
-    starts = np.concatenate([begins, begins - 1])
-    starts = np.unique(starts[starts > 0])
+    starts = (begins[:, None] + np.array([-1, 0])).ravel()  # different, as runs begin two words apart at least
+    starts = starts[starts > 0]
     sizes = mapped.words[starts - 1]
     sized = (sizes & np.uint64(0xA) == 0) & (sizes < np.uint64(_LARGEST_CHUNK))
     starts, sizes = starts[sized], sizes[sized]
     for size in _CHUNK_PARTS:
         first = 8 * starts[sizes >= np.uint64(size + 9)]
         first = first[first <= len(mapped.octets) - size]
-        table = rows(mapped.octets, first, size)
-        kept = various(table)
-        if kept.any():
-            yield ClueTable("octets-alone", table[kept].tobytes(), first[kept] + mapped.base, size, "octets")
+        first = first[various_at(mapped.octets, first, size)]
+        if len(first):
+            values = rows(mapped.octets, first, size).tobytes()
+            yield ClueTable("octets-alone", values, first + mapped.base, size, "octets")
 
 
 def _digits(mapped: WordMap) -> Iterator[Clue]:
@@ -151,9 +161,8 @@ def _points(mapped: WordMap) -> Iterator[PublicKey]:
     starts = starts[mapped.octets[starts] == 4]
     for size in _POINT_SIZES:
         fitting = starts[starts + 1 + 2 * size <= len(mapped.octets)]
-        table: Bytes = rows(mapped.octets, fitting + 1, 2 * size)
-        kept = various(table)
-        for start, row in zip(fitting[kept].tolist(), table[kept], strict=True):
+        fitting = fitting[various_at(mapped.octets, fitting + 1, 2 * size)]
+        for start, row in zip(fitting.tolist(), rows(mapped.octets, fitting + 1, 2 * size), strict=True):
             x, y = (int.from_bytes(row[i : i + size].tobytes(), "big") for i in (0, size))
             for curve in curves_of(x, y, size):
                 yield PublicKey("ec", (x, y), curve=curve, label="a point in memory", start=mapped.base + start)
