@@ -29,6 +29,20 @@ typedef uint32_t Half;
 #endif
 typedef int64_t Place; /* of NumPy's own arrays, which are aligned */
 
+/* The number of the first byte of `word` that is not zero. */
+static int first_byte(uint64_t word) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(word) >> 3;
+#else
+    int number = 0;
+    while (!(word & 0xFF)) {
+        word >>= 8;
+        number++;
+    }
+    return number;
+#endif
+}
+
 typedef struct {
     Py_buffer view;
     Py_ssize_t count;
@@ -113,25 +127,21 @@ static PyObject *map_words(PyObject *self, PyObject *args) {
 /* Where runs of set flags begin, and where they end (exclusive). Returns the number of runs. */
 static Py_ssize_t find_edges(const uint8_t *flags, Py_ssize_t count, Place *starts, Place *ends) {
     Py_ssize_t runs = 0;
-    uint8_t before = 0;
-    for (Py_ssize_t i = 0; i < count;) {
-        if (i + 8 <= count) {
-            uint64_t eight = load(flags + i);
-            if (eight == (before ? ONES : 0)) {
-                i += 8;
-                continue;
-            }
+    uint64_t before = 0;
+    for (Py_ssize_t i = 0; i < count; i += 8) {
+        uint64_t eight = 0;
+        if (i + 8 <= count)
+            eight = load(flags + i);
+        else
+            memcpy(&eight, flags + i, (size_t)(count - i));
+        for (uint64_t turns = eight ^ (eight << 8 | before); turns; turns &= turns - 1) {
+            int byte = first_byte(turns);
+            if (eight >> (8 * byte) & 1)
+                starts[runs] = i + byte;
+            else
+                ends[runs++] = i + byte;
         }
-        Py_ssize_t last = i + 8 < count ? i + 8 : count;
-        for (; i < last; i++) {
-            if (flags[i] != before) {
-                if (before)
-                    ends[runs++] = i;
-                else
-                    starts[runs] = i;
-                before = flags[i];
-            }
-        }
+        before = eight >> 56;
     }
     if (before)
         ends[runs++] = count;
@@ -220,14 +230,38 @@ static PyObject *distinct(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* The words from which four have none of the bits of `mask`; see randomness.runs_without. */
-VECTORS static int some_four(const Word *words, const uint8_t *random, uint64_t mask) {
-    uint8_t any = 0;
-    for (int i = 0; i < 32; i++) {
-        uint64_t bits = (words[i] | words[i + 1] | words[i + 2] | words[i + 3]) & mask;
-        any |= (bits == 0) & (random[i] | random[i + 1]);
-    }
-    return any;
+#define BLOCK 1024
+
+/* Flag those of `count` words from which four have none of the bits of `mask`; see randomness.runs_without. The word
+   before the first and the three behind the last are looked at. */
+VECTORS static void four_clear(const Word *words, const uint8_t *random, Py_ssize_t count, uint64_t mask,
+                               uint8_t *flags) {
+    uint8_t clear[BLOCK + 4];
+    for (Py_ssize_t i = 0; i < count + 4; i++)
+        clear[i] = (words[i - 1] & mask) == 0;
+    for (Py_ssize_t i = 0; i < count; i++)
+        flags[i] = clear[i + 1] & clear[i + 2] & clear[i + 3] & clear[i + 4] & (random[i] | random[i + 1]) &
+                   (uint8_t) ~(clear[i] & random[i - 1]);
+}
+
+/* Whether two of the four words at `i` look random, or half of eight that are all digits. */
+static int is_filled(const Word *words, const uint8_t *random, Py_ssize_t i, Py_ssize_t count, uint64_t mask) {
+    int filled = random[i] + random[i + 1] + random[i + 2] + random[i + 3];
+    if (filled >= 2)
+        return 1;
+    if (i + 8 > count || (words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7]) & mask)
+        return 0;
+    return filled + random[i + 4] + random[i + 5] + random[i + 6] + random[i + 7] >= 4;
+}
+
+static int any_set(const uint8_t *flags, Py_ssize_t count) {
+    uint64_t any = 0;
+    Py_ssize_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        any |= load(flags + i);
+    for (; i < count; i++)
+        any |= flags[i];
+    return any != 0;
 }
 
 static PyObject *runs_without(PyObject *self, PyObject *args) {
@@ -240,30 +274,28 @@ static PyObject *runs_without(PyObject *self, PyObject *args) {
     const Word *words = a[0].view.buf;
     const uint8_t *random = a[1].view.buf;
     Place *out = a[2].view.buf;
-    Py_ssize_t count = a[0].count, found = 0, room = a[2].count;
-    if (a[1].count < count) {
+    Py_ssize_t count = a[0].count, found = 0;
+    if (a[1].count < count || a[2].count < count) {
         give_back(a, 3);
         return PyErr_Format(PyExc_ValueError, "arrays of different lengths");
     }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t first = 1; first < count - 3 && found <= room; first += 32) {
-        Py_ssize_t end = first + 32 < count - 3 ? first + 32 : count - 3;
-        if (end == first + 32 && !some_four(words + first, random + first, mask))
+    for (Py_ssize_t first = 1; first < count - 3; first += BLOCK) {
+        uint8_t flags[BLOCK + 8] = {0};
+        Py_ssize_t some = count - 3 - first < BLOCK ? count - 3 - first : BLOCK;
+        if (!any_set(random + first, some + 1))
             continue;
-        for (Py_ssize_t i = first; i < end; i++) {
-            if ((words[i] | words[i + 1] | words[i + 2] | words[i + 3]) & mask)
-                continue;
-            if (!(random[i] | random[i + 1]) || (random[i - 1] && !(words[i - 1] & mask)))
-                continue;
-            if (found < room)
-                out[found] = i;
-            found++;
+        four_clear(words + first, random + first, some, mask, flags);
+        for (Py_ssize_t i = 0; i < some; i += 8) {
+            for (uint64_t set = load(flags + i); set; set &= set - 1) {
+                Py_ssize_t place = first + i + first_byte(set);
+                if (is_filled(words, random, place, count, mask))
+                    out[found++] = place;
+            }
         }
     }
     Py_END_ALLOW_THREADS
     give_back(a, 3);
-    if (found > room)
-        return PyErr_Format(PyExc_ValueError, "array too short");
     return PyLong_FromSsize_t(found);
 }
 
@@ -271,56 +303,75 @@ static PyObject *runs_without(PyObject *self, PyObject *args) {
 
 #define GROUPS 16
 
-/* The numbers modulo the products of groups `from` to `to`, not yet reduced: sums below 2**50. */
-VECTORS static void remainders(const uint8_t *row, Py_ssize_t digits, const uint32_t *weights, uint64_t *sums,
-                               int from, int to) {
-    for (int group = from; group < to; group++)
-        sums[group] = 0;
+#define FIRST 4 /* groups of the smallest primes, which divide three numbers of four */
+
+/* Numbers modulo the products of groups, not yet reduced: sums below 2**50. */
+VECTORS static void first_sums(const uint8_t *row, Py_ssize_t digits, const uint32_t *weights, uint64_t *sums) {
+    uint64_t total[FIRST] = {0};
     for (Py_ssize_t i = 0; i < digits; i++) {
-        uint32_t digit = row[2 * i] | (uint32_t)row[2 * i + 1] << 8;
-        for (int group = from; group < to; group++)
-            sums[group] += (uint64_t)digit * weights[i * GROUPS + group];
+        uint16_t digit;
+        memcpy(&digit, row + 2 * i, 2);
+        for (int group = 0; group < FIRST; group++)
+            total[group] += (uint64_t)(uint32_t)digit * weights[i * GROUPS + group];
     }
+    memcpy(sums, total, sizeof total);
 }
 
-static int coprime(const uint64_t *sums, const uint32_t *products, const uint32_t *primes, Py_ssize_t width, int from,
-                   int to) {
+VECTORS static void other_sums(const uint8_t *row, Py_ssize_t digits, const uint32_t *weights, uint64_t *sums) {
+    uint64_t total[GROUPS] = {0};
+    for (Py_ssize_t i = 0; i < digits; i++) {
+        uint16_t digit;
+        memcpy(&digit, row + 2 * i, 2);
+        for (int group = 0; group < GROUPS; group++)
+            total[group] += (uint64_t)(uint32_t)digit * weights[i * GROUPS + group];
+    }
+    memcpy(sums, total, sizeof total);
+}
+
+/* Whether no prime of the groups divides. A prime divides a number of 32 bits where the product of that with the inverse
+   of the prime modulo 2**32 is at most the greatest multiplier of the prime (Granlund and Montgomery, 1994, section 9). */
+static int coprime(const uint64_t *sums, const uint32_t *products, const uint32_t *inverses, const uint32_t *greatest,
+                   Py_ssize_t width, int from, int to) {
     for (int group = from; group < to; group++) {
-        uint32_t rest = (uint32_t)(sums[group] % products[group]);
-        for (const uint32_t *prime = primes + group * width; prime < primes + (group + 1) * width && *prime; prime++)
-            if (rest % *prime == 0)
-                return 0;
+        uint32_t rest = (uint32_t)(sums[group] % products[group]), divides = 0;
+        for (Py_ssize_t i = group * width; i < (group + 1) * width; i++)
+            divides |= rest * inverses[i] <= greatest[i];
+        if (divides)
+            return 0;
     }
     return 1;
 }
 
 /* Flag the numbers of `size` bytes in `table` that no prime of the groups divides. `weights` (digits * GROUPS) are the
-   powers of 2**16 modulo the products of the groups, `primes` (GROUPS * width) those of each group and then zeros. */
+   powers of 2**16 modulo the products of the groups; `inverses` and `greatest` (GROUPS * width) are of the primes of
+   each group, and 1 and 0 where there is none. */
 static PyObject *sieved(PyObject *self, PyObject *args) {
-    PyObject *objects[5];
-    Array a[5];
+    PyObject *objects[6];
+    Array a[6];
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "OOOOOn", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &size) ||
-        take_all(objects, a, "owwwO") < 0)
+    if (!PyArg_ParseTuple(args, "OOOOOOn", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
+                          &size) ||
+        take_all(objects, a, "owwwwO") < 0)
         return NULL;
     const uint8_t *table = a[0].view.buf;
-    const uint32_t *weights = a[1].view.buf, *products = a[2].view.buf, *primes = a[3].view.buf;
-    uint8_t *out = a[4].view.buf;
+    const uint32_t *weights = a[1].view.buf, *products = a[2].view.buf, *inverses = a[3].view.buf,
+                   *greatest = a[4].view.buf;
+    uint8_t *out = a[5].view.buf;
     Py_ssize_t width = a[3].count / GROUPS, digits = size / 2, some = size > 0 ? a[0].count / size : 0;
     int bad = size < 2 || size > 512 || size % 2 || a[1].count < digits * GROUPS || a[2].count < GROUPS ||
-              a[4].count < some;
+              a[4].count < a[3].count || a[5].count < some;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < some && !bad; i++) {
         uint64_t sums[GROUPS];
-        remainders(table + i * size, digits, weights, sums, 0, 4);
+        first_sums(table + i * size, digits, weights, sums);
         out[i] = 0;
-        if (coprime(sums, products, primes, width, 0, 4)) {
-            remainders(table + i * size, digits, weights, sums, 4, GROUPS);
-            out[i] = (uint8_t)coprime(sums, products, primes, width, 4, GROUPS);
+        if (coprime(sums, products, inverses, greatest, width, 0, FIRST)) {
+            other_sums(table + i * size, digits, weights, sums);
+            out[i] = (uint8_t)coprime(sums, products, inverses, greatest, width, FIRST, GROUPS);
         }
     }
     Py_END_ALLOW_THREADS
-    give_back(a, 5);
+    give_back(a, 6);
     if (bad)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     Py_RETURN_NONE;
@@ -356,7 +407,8 @@ static int repeats(const Half *w, const Relation *r) {
     return p[0] >> 16 && p[0] & 0xFFFF && p[1] >> 16 && p[1] & 0xFFFF;
 }
 
-/* For each of 32 words whether one of the relations may hold there; the last place looks at word 31 + 12. */
+/* Whether one of the relations may hold at one of 32 words: the first of those compared equals the XOR, and neither
+   half of it is zero. The last place looks at word 31 + 10. */
 VECTORS static uint32_t may_hold(const Half *w) {
     uint32_t any = 0;
     for (int i = 0; i < 32; i++) {
@@ -364,7 +416,8 @@ VECTORS static uint32_t may_hold(const Half *w) {
         uint32_t forward = (first == (w[i + 3] ^ w[i + 4])) | (first == (w[i + 5] ^ w[i + 6])) |
                            (first == (w[i + 7] ^ w[i + 8]));
         uint32_t backward = (reversed == w[i + 6]) | (reversed == w[i + 4]) | (reversed == w[i + 10]);
-        any |= (forward & (first != 0)) | (backward & (reversed != 0));
+        any |= forward & (first > 0xFFFF) & ((first & 0xFFFF) != 0);
+        any |= backward & (reversed > 0xFFFF) & ((reversed & 0xFFFF) != 0);
     }
     return any;
 }
@@ -461,15 +514,103 @@ static PyObject *counts(PyObject *self, PyObject *args) {
     return Py_BuildValue("nn", h, s);
 }
 
+/* ------------------------------------------------------------------ ec_scalars.py */
+
+typedef struct {
+    const uint8_t *parts;
+    uint64_t most;
+    Place *starts, *lengths;
+    Py_ssize_t found;
+} Numbers;
+
+/* Add the number of `length` words at `start`, and the one behind a canary of two words, where numbers have that many. */
+static void add_number(Numbers *numbers, Py_ssize_t start, Py_ssize_t length) {
+    for (Py_ssize_t canary = 0; canary <= 2; canary += 2) {
+        if (length > canary && (uint64_t)(length - canary) <= numbers->most && numbers->parts[length - canary]) {
+            numbers->starts[numbers->found] = start + canary;
+            numbers->lengths[numbers->found++] = length - canary;
+        }
+    }
+}
+
+static int is_small(uint64_t word) { return word + ((uint64_t)1 << 48) < (uint64_t)1 << 49; }
+
+/* Numbers between plain words, from the runs of random words; see ec_scalars._closed. */
+static PyObject *closed(PyObject *self, PyObject *args) {
+    PyObject *objects[7];
+    Array a[7];
+    if (!PyArg_ParseTuple(args, "OOOOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
+                          &objects[6]) ||
+        take_all(objects, a, "lolloII") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const uint8_t *random = a[1].view.buf;
+    const Place *begins = a[2].view.buf, *ends = a[3].view.buf;
+    Numbers numbers = {a[4].view.buf, (uint64_t)a[4].count - 1, a[5].view.buf, a[6].view.buf, 0};
+    Py_ssize_t count = a[0].count, runs = a[2].count;
+    int bad = a[1].count < count || a[3].count < runs || a[4].count < 1 || a[5].count < 8 * runs || a[6].count < 8 * runs;
+    for (Py_ssize_t i = 0; i < runs && !bad; i++)
+        bad = begins[i] < 0 || ends[i] <= begins[i] || ends[i] > count || (i && begins[i] <= ends[i - 1]);
+    if (bad) {
+        give_back(a, 7);
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < runs; i++) {
+        Py_ssize_t begin = begins[i], end = ends[i], length = end - begin;
+        if (begin == 0 || end == count)
+            continue;
+        add_number(&numbers, begin, length);
+        if (i + 1 < runs && begins[i + 1] - end == 1 && ends[i + 1] < count)
+            add_number(&numbers, begin, ends[i + 1] - begin);
+        if (!random[begin < 2 ? 0 : begin - 2] && !is_small(words[begin - 1]))
+            add_number(&numbers, begin - 1, length + 1);
+        if (!random[end + 1 < count ? end + 1 : count - 1] && !is_small(words[end]))
+            add_number(&numbers, begin, length + 1);
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 7);
+    return PyLong_FromSsize_t(numbers.found);
+}
+
+/* The words at `begins`, and those before them, that stand behind the size of a chunk of glibc's heap from `least` to
+   below `most` bytes; see ec_scalars._heads. */
+static PyObject *heads(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    unsigned long long least, most;
+    if (!PyArg_ParseTuple(args, "OOOKK", &objects[0], &objects[1], &objects[2], &least, &most) ||
+        take_all(objects, a, "llI") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const Place *begins = a[1].view.buf;
+    Place *out = a[2].view.buf;
+    Py_ssize_t runs = a[1].count, found = 0, bad = a[2].count < 2 * runs;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < runs && !bad; i++) {
+        bad = begins[i] < 0 || begins[i] >= a[0].count;
+        for (Py_ssize_t start = begins[i] - 1; start <= begins[i] && !bad; start++)
+            if (start > 0 && !(words[start - 1] & 0xA) && words[start - 1] - least < most - least)
+                out[found++] = start;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    return PyLong_FromSsize_t(found);
+}
+
 static PyMethodDef methods[] = {
     {"map_words", map_words, METH_VARARGS, "map_words(words, random, dense): see randomness.word_map"},
     {"edges", edges, METH_VARARGS, "edges(flags, starts, ends) -> runs"},
     {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},
     {"distinct", distinct, METH_VARARGS, "distinct(octets, starts, totals, size, stride)"},
     {"runs_without", runs_without, METH_VARARGS, "runs_without(words, random, places, mask) -> number of places"},
-    {"sieved", sieved, METH_VARARGS, "sieved(table, weights, products, primes, flags, size)"},
+    {"sieved", sieved, METH_VARARGS, "sieved(table, weights, products, inverses, greatest, flags, size)"},
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
     {"counts", counts, METH_VARARGS, "counts(words, sizes, halves, small, most) -> (number of halves, number of small)"},
+    {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
+    {"heads", heads, METH_VARARGS, "heads(words, begins, places, least, most) -> number of places"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from dumpscan import aes, kernel
-from dumpscan.matchers import aes_schedules, integer_structures, randomness
+from dumpscan.matchers import aes_schedules, ec_scalars, integer_structures, randomness
 from dumpscan.matchers.base import View
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sieve import without_small_factor
@@ -92,7 +92,9 @@ def test_word_maps(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
             made.random.tolist(),
             made.dense.tolist(),
             *(part.tolist() for part in made.borders),
-            *(part.tolist() for part in randomness.edges(made.random)),
+            *(part.tolist() for part in made.edges),
+            *(sorted(part.tolist()) for part in ec_scalars._closed(made)),
+            ec_scalars._heads(made).tolist(),
             *(made.runs[mask].tolist() for mask in randomness.UNUSED),
         ]
 
@@ -180,6 +182,20 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("aes_relations", (np.zeros(9, np.uint32), np.zeros(9, np.int64), 0, 10)),
         ("counts", (np.zeros(9, np.uint64), np.zeros(9, np.uint8), np.zeros(8, np.int64), np.zeros(9, np.int64), 130)),
         ("runs_without", (np.zeros(9, np.uint64), np.zeros(8, np.bool_), np.zeros(9, np.int64), 1)),
+        (
+            "closed",
+            (
+                np.zeros(9, np.uint64),
+                np.zeros(9, np.bool_),
+                np.array([1]),
+                np.array([10]),
+                np.ones(4, np.bool_),
+                np.zeros(8, np.int64),
+                np.zeros(8, np.int64),
+            ),
+        ),
+        ("heads", (np.zeros(9, np.uint64), np.array([9]), np.zeros(2, np.int64), 1, 2)),
+        ("heads", (np.zeros(9, np.uint64), np.array([1]), np.zeros(1, np.int64), 1, 2)),
         ("map_words", (np.zeros(9, np.uint8), np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
         ("map_words", (np.zeros(18, np.uint64)[::2], np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
     ],

@@ -51,6 +51,11 @@ class WordMap:
     dense: Flags = field(repr=False)
 
     @cached_property
+    def edges(self) -> tuple[Positions, Positions]:
+        """Where runs of words that look random begin, and where they end (exclusive)."""
+        return edges(self.random)
+
+    @cached_property
     def borders(self) -> tuple[Positions, Positions]:
         """See :func:`borders`."""
         return borders(self)
@@ -134,7 +139,7 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     otherwise each word that looks plain by chance would be one.
     """
     random, dense, words = mapped.random, mapped.dense, mapped.words
-    begins, ends = edges(random)
+    begins, ends = mapped.edges
     begins = begins[dense[begins]]
     before = np.maximum(begins - 1, 0)
     begins = begins[(begins < 2) | ~random[before - 1] | small(words[before])]
@@ -175,7 +180,10 @@ def pure(words: Words, starts: Positions, count: int = 8) -> Flags:
 
 def runs_without(mapped: WordMap, masks: Sequence[int]) -> dict[int, Positions]:
     """For each mask the words from which four have none of its bits, and before which there is none that is such a
-    digit too: where arrays of digits with unused bits begin. Masks hold the two top bits."""
+    digit too: where arrays of digits with unused bits begin. Masks hold the two top bits.
+
+    Two of the four look random, or half of eight that are all such digits.
+    """
     words = mapped.words
     if kernel.native is not None:
         return {mask: _native_runs(mapped, mask) for mask in masks}
@@ -189,7 +197,8 @@ def runs_without(mapped: WordMap, masks: Sequence[int]) -> dict[int, Positions]:
         if not _four((some & _TOP) == 0, random).any():
             continue
         for mask, places in found.items():
-            places.append(np.flatnonzero(_four((some & np.uint64(mask)) == 0, random)) + start)
+            starts = np.flatnonzero(_four((some & np.uint64(mask)) == 0, random)) + start
+            places.append(starts[_enough_random(mapped, starts, np.uint64(mask))])
     return {mask: np.concatenate([np.zeros(0, np.int64), *places]) for mask, places in found.items()}
 
 
@@ -205,6 +214,14 @@ def _four(clear: Flags, random: Flags) -> Flags:
     four: Flags = two[:-2] & two[2:]
     four &= random[1:-3] | random[2:-2]
     return four & ~(clear[:-4] & random[:-4])
+
+
+def _enough_random(mapped: WordMap, starts: Positions, mask: np.uint64) -> Flags:
+    words, random = mapped.words, mapped.random.view(np.uint8)
+    eight = np.minimum(starts[:, None] + np.arange(8), len(words) - 1)
+    digits = ((words[eight] & mask) == 0).all(axis=1) & (starts + 8 <= len(words))
+    enough: Flags = (random[eight[:, :4]].sum(axis=1) >= 2) | (digits & (random[eight].sum(axis=1) >= 4))
+    return enough
 
 
 def small(words: Words) -> Flags:

@@ -55,11 +55,15 @@ def _native_weights(digits: int) -> NDArray[np.uint32]:
     return _weights(digits).astype(np.uint32)
 
 
-def _native_groups() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """The products, and the primes of each, filled up with zeros."""
+def _native_groups() -> tuple[NDArray[np.uint32], ...]:
+    """The products; the inverses modulo 2**32 of the primes of each, and their greatest multipliers below that."""
     width = max(len(primes) for _, primes in GROUPS)
-    primes = [[*primes, *[0] * (width - len(primes))] for _, primes in GROUPS]
-    return _PRODUCTS.astype(np.uint32), np.array(primes, np.uint32)
+    inverses = np.ones((len(GROUPS), width), np.uint32)
+    greatest = np.zeros((len(GROUPS), width), np.uint32)
+    for row, (_, primes) in enumerate(GROUPS):
+        inverses[row, : len(primes)] = [pow(prime, -1, 1 << 32) for prime in primes]
+        greatest[row, : len(primes)] = [((1 << 32) - 1) // prime for prime in primes]
+    return _PRODUCTS.astype(np.uint32), inverses, greatest
 
 
 _NATIVE_GROUPS = _native_groups()
