@@ -230,6 +230,45 @@ static PyObject *distinct(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* Whether rows may be random by their bytes; see randomness.various. */
+static PyObject *various(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    Py_ssize_t size;
+    int least, uneven;
+    if (!PyArg_ParseTuple(args, "OOOnii", &objects[0], &objects[1], &objects[2], &size, &least, &uneven) ||
+        take_all(objects, a, "olO") < 0)
+        return NULL;
+    const uint8_t *octets = a[0].view.buf;
+    const Place *starts = a[1].view.buf;
+    uint8_t *out = a[2].view.buf;
+    Py_ssize_t some = a[1].count, bad = a[2].count < some || size < 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < some && !bad; i++) {
+        if (starts[i] < 0 || starts[i] + size > a[0].count) {
+            bad = 1;
+            break;
+        }
+        uint8_t seen[256] = {0};
+        int64_t halves[16] = {0}, squares = 0;
+        int total = 0;
+        for (const uint8_t *byte = octets + starts[i]; byte < octets + starts[i] + size; byte++) {
+            seen[*byte] = 1;
+            halves[*byte >> 4]++;
+        }
+        for (int value = 0; value < 256; value++)
+            total += seen[value];
+        for (int half = 0; half < 16; half++)
+            squares += halves[half] * halves[half];
+        out[i] = total >= least && 16 * squares <= size * (size + uneven);
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "positions outside the octets");
+    Py_RETURN_NONE;
+}
+
 #define BLOCK 1024
 
 /* Flag those of `count` words from which four have none of the bits of `mask`; see randomness.runs_without. The word
@@ -561,7 +600,7 @@ static PyObject *closed(PyObject *self, PyObject *args) {
         if (begin == 0 || end == count)
             continue;
         add_number(&numbers, begin, length);
-        if (i + 1 < runs && begins[i + 1] - end == 1 && ends[i + 1] < count)
+        if (i + 1 < runs && begins[i + 1] - end == 1 && ends[i + 1] < count && !is_small(words[end]))
             add_number(&numbers, begin, ends[i + 1] - begin);
         if (!random[begin < 2 ? 0 : begin - 2] && !is_small(words[begin - 1]))
             add_number(&numbers, begin - 1, length + 1);
@@ -605,6 +644,7 @@ static PyMethodDef methods[] = {
     {"edges", edges, METH_VARARGS, "edges(flags, starts, ends) -> runs"},
     {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},
     {"distinct", distinct, METH_VARARGS, "distinct(octets, starts, totals, size, stride)"},
+    {"various", various, METH_VARARGS, "various(octets, starts, flags, size, least, uneven)"},
     {"runs_without", runs_without, METH_VARARGS, "runs_without(words, random, places, mask) -> number of places"},
     {"sieved", sieved, METH_VARARGS, "sieved(table, weights, products, inverses, greatest, flags, size)"},
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},

@@ -113,6 +113,7 @@ def test_judgements_of_places(seed: int, monkeypatch: pytest.MonkeyPatch) -> Non
             *(randomness.pure(made.words, starts, count).tolist() for count in (4, 6, 8, 24)),
             *(randomness.distinct_at(made.octets, 8 * starts, size).tolist() for size in (32, 66, 512)),
             randomness.distinct_at(made.octets, 8 * starts + 3, 8, 8).tolist(),
+            *(randomness.various_at(made.octets, 8 * starts, size).tolist() for size in (32, 66, 512)),
             randomness.pure(made.words, np.array([len(made.words) - 2]), 8).tolist(),
             *(
                 without_small_factor(randomness.rows(made.octets, 8 * starts, size)).tolist()
@@ -178,6 +179,7 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("pure", (np.zeros(9, np.uint64), np.array([-1]), np.zeros(1, np.bool_), 8)),
         ("pure", (np.zeros(9, np.uint64), np.array([1, 2]), np.zeros(1, np.bool_), 8)),
         ("distinct", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.int64), 8, 1)),
+        ("various", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.bool_), 8, 5, 56)),
         ("distinct", (np.zeros(9, np.uint8), np.array([-1]), np.zeros(1, np.int64), 2, 1)),
         ("aes_relations", (np.zeros(9, np.uint32), np.zeros(9, np.int64), 0, 10)),
         ("counts", (np.zeros(9, np.uint64), np.zeros(9, np.uint8), np.zeros(8, np.int64), np.zeros(9, np.int64), 130)),

@@ -141,7 +141,7 @@ def _closed(mapped: WordMap) -> tuple[Positions, Positions]:
         return found[:count], sizes[:count]
     inside = (begins > 0) & (ends < len(random))
     begins, ends = begins[inside], ends[inside]  # all but the first and the last
-    joined = np.flatnonzero(begins[1:] - ends[:-1] == 1)
+    joined = np.flatnonzero((begins[1:] - ends[:-1] == 1) & ~small(words[ends[:-1]]))
     before = ~random[np.maximum(begins - 2, 0)] & ~small(words[begins - 1])
     behind = ~random[np.minimum(ends + 1, len(random) - 1)] & ~small(words[ends])
     starts = [begins, begins[joined], begins[before] - 1, begins[behind]]

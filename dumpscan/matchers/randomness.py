@@ -270,13 +270,34 @@ def least_distinct(size: int) -> float:
     return float(mean - 5 * deviation - 1)
 
 
+_UNEVEN = 56
+"""Chi-squared of the upper halves of random bytes (15 degrees of freedom), exceeded once in 100,000 or more rarely."""
+
+
 def various(table: Bytes) -> Flags:
-    """Flag the rows that have as many different bytes as random ones do: not machine code, nor coarse floats."""
-    flags: Flags = distinct(table) >= least_distinct(table.shape[1])
+    """Flag the rows that may be random by their bytes: as many different ones, and as evenly spread, as random ones.
+
+    That is not so of machine code, tables of strings, text beyond ASCII, and coarse floats.
+    """
+    size = table.shape[1]
+    flags: Flags = distinct(table) >= least_distinct(size)
+    some = np.flatnonzero(flags)
+    flags[some] = _even(table[some])
     return flags
+
+
+def _even(table: Bytes) -> Flags:
+    count, size = table.shape
+    halves = (table >> 4) + 16 * np.arange(count)[:, None]
+    squares = np.square(np.bincount(halves.ravel(), minlength=16 * count).reshape(count, 16)).sum(axis=1)
+    even: Flags = 16 * squares <= size * (size + _UNEVEN)
+    return even
 
 
 def various_at(octets: Bytes, starts: Positions, size: int) -> Flags:
     """As :func:`various`, of ``size`` bytes from each of ``starts``."""
-    flags: Flags = distinct_at(octets, starts, size) >= least_distinct(size)
+    if kernel.native is None:
+        return various(rows(octets, starts, size))
+    flags = np.empty(len(starts), np.bool_)
+    kernel.native.various(octets, starts, flags, size, int(np.ceil(least_distinct(size))), _UNEVEN)
     return flags
