@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dumpscan.model import Evidence, Mapped, Span
 
@@ -29,8 +29,7 @@ class View:
     mapped: tuple[Mapped, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A literal ``anchor`` (index into the matcher's ``anchors``) that stands at ``start``."""
 
     anchor: int

@@ -58,11 +58,13 @@ _FORM_WIDTH = {Form.ASCII: 1, Form.UTF16: 2, Form.UTF32: 4}
 
 
 class _Place(NamedTuple):
-    """What an anchor means: the rule, the form, and for base64 the bytes that stand before it modulo three."""
+    """What an anchor asks for: text of a form (``width`` 0: encoded, with ``shift`` bytes modulo three before it), and
+    ``need`` characters of it on either side, as the rules have it that share the anchor."""
 
-    rule: int
     form: Form
+    width: int
     shift: int
+    need: int
 
 
 class SignatureMatcher:
@@ -73,27 +75,30 @@ class SignatureMatcher:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.rules: tuple[Signature, ...] = ruleset.rules
-        places: dict[bytes, list[_Place]] = {}
-        for index, rule in enumerate(ruleset.rules):
+        places: dict[bytes, dict[tuple[Form, int], int]] = {}
+        for rule in ruleset.rules:
+            need = rule.longest + rule.reach
             for literal, form, shift in encoded_anchors(rule.anchors, rule.anchor_nocase):
-                places.setdefault(literal, []).append(_Place(index, form, shift))
+                asked = places.setdefault(literal, {})
+                asked[form, shift] = max(asked.get((form, shift), 0), need)
         self.anchors: Sequence[bytes] = tuple(places)
-        self._needs = [rule.longest + rule.reach for rule in ruleset.rules]
+        self._places = tuple(
+            tuple(_Place(form, _FORM_WIDTH.get(form, 0), shift, need) for (form, shift), need in asked.items())
+            for asked in places.values()
+        )
         self._sources = tuple(rule.source for rule in ruleset.rules)
         _together(self._sources)
-        self._places = tuple(tuple(p) for p in places.values())
         longest = max((r.longest + r.reach for r in ruleset.rules), default=0)
         self.reach = max(4 * longest, 2 * longest * 4 // 3, _RUN) + _RUN + 64
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         """Judge the surroundings of ``hits``; positions count from the start of ``view.data``."""
         asked: dict[tuple[Form, int], dict[int, int]] = {}
-        for hit in hits:
-            for place in self._places[hit.anchor]:
-                width = _FORM_WIDTH.get(place.form)
-                phase = hit.start % width if width else place.shift
-                wanted = asked.setdefault((place.form, phase), {})
-                wanted[hit.start] = max(wanted.get(hit.start, 0), self._needs[place.rule])
+        for anchor, start in hits:
+            for form, width, shift, need in self._places[anchor]:
+                wanted = asked.setdefault((form, start % width if width else shift), {})
+                if wanted.get(start, 0) < need:
+                    wanted[start] = need
         pieces: list[Piece] = []
         inner: dict[tuple[int, int], Piece] = {}
         for (form, phase), wanted in asked.items():

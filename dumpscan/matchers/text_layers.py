@@ -7,10 +7,10 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 
 
-class Form(Enum):
+class Form(StrEnum):
     """How an anchor stands in memory."""
 
     ASCII = "utf-8"

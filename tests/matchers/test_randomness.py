@@ -22,7 +22,7 @@ def test_random_bytes_pass(size: int, rows: int, native: bool, monkeypatch: pyte
 @pytest.mark.parametrize(
     "octets",
     [
-        "任意の鍵がない漢字の文".encode() + b"!",  # noqa: RUF001
+        "任意の鍵がない漢字の文".encode() + b"!",
         bytes.fromhex("0a00b600b70700b80c00b900ba010015016a617661070801020304050607080900"),
         bytes.fromhex("28e10a00d4d364fffd00000000410e108602430d06428d034a8c04830502c80a"),
         b"plain text of thirty-two octets.",
