@@ -58,6 +58,7 @@ def _common(command: _Command) -> _Command:
             click.option("--fingerprint-key", type=_FILE, help="File whose bytes key the fingerprints."),
             click.option("--jobs", type=click.IntRange(0), default=0, help="Worker processes; 0: one a processor."),
             click.option("--quiet", is_flag=True, help="Nothing on standard error but errors."),
+            click.option("--no-digest", is_flag=True, help="Leave the dump's SHA-256 out of the report: faster."),
             click.option("--no-progress", is_flag=True, help="No progress bar."),
         )
     ):
@@ -238,6 +239,7 @@ def _options(common: dict[str, Any]) -> tuple[Ruleset, Options]:
         accepted=load_baseline(common["baseline"]) if common["baseline"] else frozenset(),
         ignored=frozenset(common["ignore"]),
         refused=tuple(str(rule) for rule in ruleset.refused),
+        digest=not common["no_digest"],
         fingerprint_key=key,
     )
     return ruleset, options

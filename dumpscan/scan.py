@@ -69,7 +69,8 @@ Progress = Callable[[str, int, int], None]
 class Options:
     """How to scan.
 
-    ``jobs`` 0 means one for each processor; ``ignored`` names signatures and kinds that fail no gate;
+    ``jobs`` 0 means one for each processor; ``ignored`` names signatures and kinds that fail no gate; without
+    ``digest`` the report has no SHA-256 of the dump (where most of it is zero, that takes the most time);
     ``fingerprint_key`` is made for the run by default; ``now`` (seconds since 1970) decides which tokens have expired.
     """
 
@@ -81,6 +82,7 @@ class Options:
     accepted: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
+    digest: bool = True
     fingerprint_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     window: int = WINDOW
     margin: int = MARGIN
@@ -131,14 +133,15 @@ def scan_source(
     windows = _Windows(source, layout, options)
     with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(content_digest, bottom(source), stopped)
+            digest = side.submit(content_digest, bottom(source), stopped) if options.digest else None
             state = _first_pass(executor, job, windows, options, progress)
         if windows.left_out:
             state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
         heap = _read_heap(state, source, layout)
         _prove(state, source, layout, options)
         _sweep(state, job, windows, options, layout, progress)
-        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result(), heap)
+        sha256 = digest.result() if digest else ""
+        return _finish(state, source, path, layout, options, (*layout.unread, *unread), sha256, heap)
 
 
 class _Windows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import random
@@ -69,6 +70,17 @@ def test_no_writer_tells_a_secret(dump: Path, writer: str) -> None:
         text = secret.strip(b"\0")
         for form in (text, text.hex().encode()):
             assert not any(form[i : i + 16] in output for i in range(16, len(form) - 16, 8)), writer
+
+
+def test_the_digest_can_be_left_out(dump: Path) -> None:
+    with_digest, without = (
+        json.loads(dumpscan_run("scan", "-f", "json", *more, dump).stdout)["dumps"][0] for more in ([], ["--no-digest"])
+    )
+    assert with_digest["sha256"] == hashlib.sha256(dump.read_bytes()).hexdigest()
+    assert without["sha256"] == ""
+    assert without["coverage"] == with_digest["coverage"]
+    assert b"sha256 " not in dumpscan_run("scan", "--no-digest", dump).stdout
+    assert b"sha256 " not in dumpscan_run("scan", "--no-digest", "-f", "html", dump).stdout
 
 
 def test_thresholds(dump: Path) -> None:
