@@ -14,8 +14,10 @@ from typing import BinaryIO
 
 from dumpscan.containers.apport import Apport
 from dumpscan.containers.base import Container, Item, Kind, Member
+from dumpscan.containers.cab import Cabinet
 from dumpscan.containers.folder import NAME as FOLDER
 from dumpscan.containers.folder import folder_items
+from dumpscan.containers.seven_zip import SevenZip
 from dumpscan.containers.tar import Tar
 from dumpscan.containers.zips import Zip
 from dumpscan.decoders import Damage, recognise
@@ -24,13 +26,9 @@ from dumpscan.model import Unread
 from dumpscan.source import FileSource, Source, Spool
 from dumpscan.wrappers import Limits, Opened, open_source
 
-KINDS: tuple[Kind, ...] = (Apport(), Zip(), Tar())
-UNSUPPORTED = {b"7z\xbc\xaf\x27\x1c": "7z", b"MSCF\0\0\0\0": "cab", b"Rar!\x1a\x07": "rar"}
-"""Archives that are recognised, and not read.
-
-cabarchive 0.2 unpacks all files into memory before any can be counted; 65,535 of them may share one folder of 2 GiB.
-py7zr 1.1 pushes the members of a solid block, where :meth:`Kind.items` is asked for one after the other.
-"""
+KINDS: tuple[Kind, ...] = (Apport(), Zip(), Tar(), SevenZip(), Cabinet())
+UNREAD = {b"Rar!\x1a\x07": "rar"}
+"""Archives that are recognised, and not read: nothing but RAR's own program may write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def open_any(
 
 def _refuse_unsupported(source: Source) -> None:
     head = source.read(0, 8)
-    name = next((name for magic, name in UNSUPPORTED.items() if head.startswith(magic)), "")
+    name = next((name for magic, name in UNREAD.items() if head.startswith(magic)), "")
     if name:
         raise SourceError(f"{name} archives are not supported: unpack it and give the folder")
 
@@ -177,7 +175,7 @@ class _Reader:
             member.problems.append(f"{error}; its bytes were scanned as they are")
             member.lost = True
             return
-        unsupported = next((name for magic, name in UNSUPPORTED.items() if head.startswith(magic)), "")
+        unsupported = next((name for magic, name in UNREAD.items() if head.startswith(magic)), "")
         if unsupported:
             member.problems.append(f"{unsupported} archives are not supported: its bytes were scanned as they are")
             member.lost = True
