@@ -119,6 +119,7 @@ class _Reader:
 
     def __init__(self, budget: _Budget, stack: ExitStack, spool_dir: Path | None) -> None:
         self._budget, self._stack, self._spool_dir = budget, stack, spool_dir
+        self._empty: Spool | None = None
 
     def container(self, kind: str, items: Iterator[Item], depth: int) -> Container:
         """Read all members, till the end, a damage or a bound."""
@@ -145,11 +146,12 @@ class _Reader:
             self._budget.outermost += item.path.stat().st_size
         if item.data is None:
             return
-        spool = Spool(self._spool_dir, self._budget.bounds.wrappers.reserve)
-        self._stack.callback(spool.close)
-        member.path = member.packed = spool.path
+        spool: Spool | None = None
         try:
             for data in item.data:
+                if spool is None:
+                    spool = self._spool()
+                    member.path = member.packed = spool.path
                 spool.write(data)
                 self._budget.check(spool.size, spool.stored)
         except Damage as damage:
@@ -158,8 +160,24 @@ class _Reader:
             member.lost = True
             raise
         finally:
-            spool.finish()
-        self._budget.take(spool)
+            if spool:
+                spool.finish()
+        if spool:
+            self._budget.take(spool)
+        else:
+            member.path = member.packed = self._nothing()
+
+    def _spool(self) -> Spool:
+        spool = Spool(self._spool_dir, self._budget.bounds.wrappers.reserve)
+        self._stack.callback(spool.close)
+        return spool
+
+    def _nothing(self) -> Path:
+        """The file that all members without a byte share."""
+        if self._empty is None:
+            self._empty = self._spool()
+            self._empty.finish()
+        return self._empty.path
 
     def _look_inside(self, member: Member, depth: int) -> None:
         """Take wrappers off a member, and read it if it is a container."""
