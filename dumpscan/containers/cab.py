@@ -56,6 +56,9 @@ class Cabinet:
 def _files(source: Source, directory: Directory) -> Iterator[Item]:
     unpacking: _Unpacking | None = None
     for entry in sorted(directory.entries, key=lambda one: (one.folder, one.offset, one.number)):
+        if entry.folder >= len(directory.folders):
+            yield Item(entry.name, entry, problem="goes on in another cabinet")
+            continue
         folder = directory.folders[entry.folder]
         if unpacking is None or unpacking.folder is not folder:
             unpacking = _Unpacking(source, folder)

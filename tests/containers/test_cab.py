@@ -204,6 +204,7 @@ ROWS = {
     "past the end": ([(1000, 0, 0, b"a")], "bytes are missing where its folder ends"),
     "far past the end": ([(9, 0xFFFFFFF0, 0, b"a")], "lies behind bytes of no member"),
     "no such folder": ([(9, 0, 5, b"a")], "in folder 5 of 1"),
+    "another cabinet": ([(200, 0, 0, b"a"), (9, 0, 0xFFFE, b"b")], "b: goes on in another cabinet"),
     "endless name": ([(200, 0, 0, b"a" * 300)], "has no end"),
 }
 
