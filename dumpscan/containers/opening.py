@@ -33,9 +33,12 @@ UNREAD = {b"Rar!\x1a\x07": "rar"}
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Where reading stops: members of all containers together, containers in one another, and the wrappers' limits."""
+    """Where reading stops: members of all containers together, containers in one another, and the wrappers' limits.
 
-    members: int = 10_000
+    An sosreport of a large machine has more than ten thousand members.
+    """
+
+    members: int = 50_000
     depth: int = 3
     wrappers: Limits = field(default_factory=Limits)
 

@@ -105,14 +105,12 @@ def test_zip_entries_that_overlap(content: bytes, path: Path) -> None:
         redact_any(str(path), path.with_name("copy"), ONE)
 
 
-@pytest.mark.parametrize("kind", ["7z", "cab", "tar"])
-def test_many_members_of_nothing(kind: str, path: Path) -> None:
+def test_many_members_of_nothing(path: Path) -> None:
     """At the limits that are in force."""
-    names = {f"{i}": b"" for i in range(10_050)}
-    path.write_bytes(MAKERS[kind](names))
+    path.write_bytes(seven_zip({f"{i}": b"" for i in range(50_050)}))
     report = report_of(path)
     assert report.verdict == "inconclusive"
-    assert any("more than 10000 members" in unread.reason for unread in report.coverage.unread)
+    assert any("more than 50000 members" in unread.reason for unread in report.coverage.unread)
 
 
 @pytest.mark.parametrize("kind", ["7z", "cab", "zip", "tar"])
