@@ -33,10 +33,7 @@ UNREAD = {b"Rar!\x1a\x07": "rar"}
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Where reading stops: members of all containers together, containers in one another, and the wrappers' limits.
-
-    An sosreport of a large machine has more than ten thousand members.
-    """
+    """Where reading stops: members of all containers together, containers in one another, and the wrappers' limits."""
 
     members: int = 50_000
     depth: int = 3
