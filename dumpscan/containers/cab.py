@@ -45,6 +45,8 @@ class Cabinet:
                 yield Item(entry.name, entry, problem="lies in one of several cabinets, which are not read")
             return
         yield from _files(source, directory)
+        if directory.end > source.size:
+            raise Damage(f"is cut short: it ends at byte {source.size}, and should at {directory.end}")
         unused = sum(_unused(directory))
         if unused or directory.unclaimed:
             raise Damage(f"has {directory.unclaimed} bytes, and {unused} that are packed, that belong to no member")

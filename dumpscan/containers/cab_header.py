@@ -77,13 +77,14 @@ class Directory:
     """What a cabinet says of itself.
 
     ``folders`` is empty where the cabinet is one of a ``set``: what is packed in it may begin in another. ``unclaimed``
-    is how many bytes of the file belong to nothing that it names.
+    is how many bytes of the file belong to nothing that it names, ``end`` where the file should end.
     """
 
     folders: tuple[Folder, ...]
     entries: tuple[Entry, ...]
     is_of_set: bool
     unclaimed: int
+    end: int
 
 
 def read_directory(source: Source) -> Directory:
@@ -91,8 +92,6 @@ def read_directory(source: Source) -> Directory:
     _, end, files_at, _, major, count, files, flags, _, _ = HEAD.unpack(_take(source, 0, HEAD.size))
     if major != 1:
         raise Damage(f"is of version {major}")
-    if end > source.size:
-        raise Damage(f"is cut short: it should end at byte {end}")
     at, reserve, folder_reserve, block_reserve = HEAD.size, b"", 0, 0
     if flags & _RESERVES:
         header_reserve, folder_reserve, block_reserve = struct.unpack("<HBB", _take(source, at, 4))
@@ -109,7 +108,7 @@ def read_directory(source: Source) -> Directory:
         raise Damage(f"is damaged: its files are listed at byte {files_at}, inside its folders")
     entries, entries_end = _entries(source, files_at, files, methods)
     if is_of_set:
-        return Directory((), entries, True, 0)
+        return Directory((), entries, True, 0, end)
     unclaimed = files_at - at + len(reserve.strip(b"\0"))
     folders, low = [], entries_end
     for (offset, blocks, _), method in zip(plans, methods, strict=True):
@@ -117,9 +116,12 @@ def read_directory(source: Source) -> Directory:
             raise Damage(f"is damaged: the data of a folder at byte {offset} lies in other data")
         folder = _walked(source, offset if blocks else low, blocks, method, block_reserve)
         folders.append(folder)
+        if folder.blocks < blocks:  # cut short
+            end = max(end, source.size + 1)
         unclaimed += folder.offset - low
         low = folder.end
-    return Directory(tuple(folders), entries, False, unclaimed + source.size - low)
+    unclaimed += max(0, source.size - low) if end <= source.size else 0
+    return Directory(tuple(folders), entries, False, unclaimed, max(end, low))
 
 
 def _take(source: Source, at: int, size: int) -> bytes:
@@ -151,17 +153,17 @@ def _entries(source: Source, at: int, count: int, methods: list[int]) -> tuple[t
 
 
 def _walked(source: Source, offset: int, blocks: int, method: int, reserved: int) -> Folder:
-    """The folder at ``offset``, measured from the headers of its blocks."""
-    at, size = offset, 0
-    for _ in range(blocks):
-        _, packed, plain = BLOCK.unpack(_take(source, at, BLOCK.size))
+    """The folder at ``offset``, measured from the headers of its blocks, with those that are there whole."""
+    at, size, whole = offset, 0, 0
+    while whole < blocks and at + BLOCK.size <= source.size:
+        _, packed, plain = BLOCK.unpack(source.read(at, BLOCK.size))
         if not 0 < packed <= _LARGEST_PACKED or not 0 < plain <= LARGEST_BLOCK:
             raise Damage(f"is damaged: a block at byte {at} states {packed} bytes for {plain}")
-        at += BLOCK.size + reserved + packed
-        size += plain
-    if at > source.size:
-        raise Damage(f"is cut short: it ends at byte {source.size}, inside its data")
-    return Folder(offset, blocks, method, reserved, size, at)
+        end = at + BLOCK.size + reserved + packed
+        if end > source.size:
+            break
+        at, size, whole = end, size + plain, whole + 1
+    return Folder(offset, whole, method, reserved, size, at)
 
 
 def checksum(data: bytes, seed: int = 0) -> int:
