@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import dumpscan
+from dumpscan.containers.opening import KINDS
 from dumpscan.formats.registry import FORMATS
 from tests.makers.planted import EC_KEY, pem, planted
 
@@ -295,7 +296,10 @@ def test_known_key_names_the_owner(tmp_path: Path) -> None:
 def test_lists() -> None:
     formats = dumpscan_run("formats")
     assert formats.returncode == 0
-    assert all(fmt.name.encode() in formats.stdout for fmt in FORMATS)
+    listed = [line.split()[0].decode() for line in formats.stdout.splitlines()]
+    known = {fmt.name for fmt in FORMATS} | {kind.name for kind in KINDS}
+    assert set(listed) == known | {"folder", "gzip", "zstd", "xz", "lz4", "bzip2", "rar"}
+    assert len(listed) == len(set(listed))
     rules = dumpscan_run("signatures", "list")
     assert rules.returncode == 0
     assert b"github" in rules.stdout

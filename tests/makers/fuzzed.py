@@ -1,4 +1,4 @@
-"""A small whole dump of every format, with secrets in it, for damaging."""
+"""A small whole dump of every format, and container of every kind, with secrets in it, for damaging."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import random
 
 from tests.formats.test_app_formats import FILES
-from tests.makers import elf, hprof, images, kdump, macho, windows_kernel
+from tests.makers import cab, containers, elf, hprof, images, kdump, macho, seven_zip, windows_kernel
 from tests.makers.minidump import MinidumpMaker
 from tests.makers.planted import github_token
 
@@ -48,3 +48,23 @@ def dumps() -> dict[str, bytes]:
     with contextlib.suppress(ImportError):
         made["avml"] = images.avml((0x1000, memory))
     return made
+
+
+def archives() -> dict[str, bytes]:
+    """Containers of every kind by name."""
+    memory = _memory()
+    members = {
+        "core": elf.Core(segments=[elf.Segment(0x400000, memory)]).build(),
+        "a.log": memory[600:900],
+        "none": b"",
+    }
+    return {
+        "zip": containers.zipped(members),
+        "tar": containers.tar(members),
+        "apport-crash": containers.apport(members["core"], {"Environment": "A=b"}),
+        "7z": seven_zip.seven_zip(members),
+        "7z, directory packed": seven_zip.seven_zip(members, encoded=True),
+        "7z, stored": seven_zip.seven_zip(members, packed=False),
+        "cab": cab.cabinet([members, {"b": memory}]),
+        "cab, stored": cab.cabinet([members], 0, reserved=True),
+    }
