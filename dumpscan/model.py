@@ -64,6 +64,9 @@ class Mapped:
 
 # ---------------------------------------------------------------- the dump
 
+ENVIRONMENT, COMMAND_LINE = "environment", "command line"
+"""Names of memory that holds the variables, or the arguments, of a process."""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -86,6 +89,15 @@ class Region:
     @property
     def end(self) -> int:
         return self.offset + self.size
+
+    @property
+    def holds(self) -> str | None:
+        """:data:`ENVIRONMENT` or :data:`COMMAND_LINE` if that is what the bytes are, in memory or in a stream."""
+        if self.kind == "environment" or (self.kind == "memory" and self.name == ENVIRONMENT):
+            return ENVIRONMENT
+        if self.kind == "command-line" or (self.kind == "memory" and self.name == COMMAND_LINE):
+            return COMMAND_LINE
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,14 @@ _GAP = 256
 class Piece:
     """``size`` bytes at ``offset`` of the file that stand at ``position`` of a stretch or window.
 
-    ``address`` is set where the window as a whole has none.
+    ``address`` is set where the window as a whole has none, ``holds`` as in :class:`dumpscan.model.Region`.
     """
 
     position: int
     offset: int
     size: int
     address: int | None = None
+    holds: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,15 @@ class Window:
         if self.address is not None:
             return (Mapped(0, self.address, self.size),)
         return tuple(Mapped(p.position, p.address, p.size) for p in self.pieces if p.address is not None)
+
+    def holding(self, what: str) -> tuple[Span, ...]:
+        """The positions of what pieces say they hold; those that adjoin are one."""
+        spans: list[Span] = []
+        for piece in self.pieces:
+            if piece.holds == what:
+                start = spans.pop().start if spans and spans[-1].end == piece.position else piece.position
+                spans.append(Span(start, piece.position + piece.size))
+        return tuple(spans)
 
     def offsets(self, span: Span) -> list[Span]:
         """Where ``span`` (positions) lies in the file: one span, or several where it crosses a seam."""
@@ -120,7 +130,7 @@ def _stretches(regions: Iterable[Region]) -> Iterator[Stretch]:
                 if current:
                     yield current
                 current = Stretch([], 0, region.address)
-            current.pieces.append(Piece(current.size, region.offset, region.size))
+            current.pieces.append(Piece(current.size, region.offset, region.size, holds=region.holds))
             current.size += region.size
             follows = start + region.size
         if current:
@@ -168,7 +178,8 @@ def _cut(stretch: Stretch, window: int, margin: int) -> Iterator[Window]:
             if piece.position >= high:
                 break
             first, last = max(low, piece.position), min(high, piece.position + piece.size)
-            pieces.append(Piece(first - low, piece.offset + first - piece.position, last - first))
+            offset = piece.offset + first - piece.position
+            pieces.append(Piece(first - low, offset, last - first, holds=piece.holds))
         address = None if stretch.address is None else stretch.address + low
         yield Window(tuple(pieces), high - low, Span(start - low, end - low), address, (base + low) % 64)
 
@@ -182,13 +193,13 @@ def _gather(stretches: Sequence[Stretch]) -> Window:
         position += (base - position) % 64
         for piece in stretch.pieces:
             address = None if stretch.address is None else stretch.address + piece.position
-            pieces.append(Piece(position + piece.position, piece.offset, piece.size, address))
+            pieces.append(Piece(position + piece.position, piece.offset, piece.size, address, piece.holds))
         position = (position + stretch.size + _GAP + 63) // 64 * 64
     end = pieces[-1].position + pieces[-1].size
     if len(stretches) > 1:
         return Window(tuple(pieces), end, Span(0, end))
     first = pieces[0].position
-    moved = tuple(Piece(piece.position - first, piece.offset, piece.size) for piece in pieces)
+    moved = tuple(replace(piece, position=piece.position - first, address=None) for piece in pieces)
     return Window(moved, end - first, Span(0, end - first), stretches[0].address, first % 64)
 
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from dumpscan.formats.cover import cover
-from dumpscan.model import Layout, Region
+from dumpscan.model import Layout, Region, Span
 from dumpscan.source import Source
 
 ADDRESS_SPACE = 1 << 64
@@ -48,6 +48,16 @@ class AddressMap:
             if not part:
                 break
         return b"".join(parts)
+
+    def spans(self, address: int, size: int) -> Iterator[Span]:
+        """Where in the file ``size`` bytes from ``address`` lie, up to the first that the dump does not hold."""
+        while size > 0:
+            place = self._place(address)
+            if place is None:
+                return
+            held = min(size, place[1])
+            yield Span(place[0], place[0] + held)
+            address, size = address + held, size - held
 
     def region_at(self, offset: int) -> Region | None:
         """The region of the layout that holds the byte at file offset ``offset``."""

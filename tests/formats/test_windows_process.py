@@ -1,0 +1,181 @@
+"""TEB, PEB and parameters in minidumps: environments and command lines are found where they are, and only there."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dumpscan.errors import FormatError
+from dumpscan.formats.minidump import Minidump
+from dumpscan.formats.windows_process import MAX_ENVIRONMENT, parameters
+from dumpscan.model import Confidence, Layout, Region
+from dumpscan.scan import scan_path
+from tests.formats.test_minidump import assert_partition
+from tests.makers.minidump import MinidumpMaker, context
+from tests.makers.redacting import options, redacted
+from tests.makers.source import BytesSource
+from tests.makers.windows_process import Started
+
+LONE = "staples" + "X7"
+ODD = "Zw9" + "kkq2Vt"
+WIDE = "pä€" + "🔑w0rd"
+PROCESSORS = {"x64": (9, 64), "x86": (0, 32), "arm64": (12, 64)}
+NOISE = "key=1\0 and=2 \0".encode("utf-16-le") + b"\xff\xfe\x01" * 41 + b"\1"
+
+
+def dump_of(started: Started, processor: int = 9, more: Started | None = None, threads: int = 2) -> bytes:
+    maker = MinidumpMaker().system(processor)
+    stack = (0x7000_0000, 64, maker.place(bytes(64)))
+    tebs = [0x1234_0000, *[started.teb] * (threads - 1)]  # that of the first thread is not in the dump
+    maker.threads(*(maker.thread(7 + i, stack, context(processor, 0x7000_0010), teb) for i, teb in enumerate(tebs)))
+    return maker.memory(*started.ranges(), *(more.ranges() if more else [])).build()
+
+
+def layout_of(data: bytes) -> Layout:
+    layout = Minidump().layout(BytesSource(data))
+    assert_partition(layout, len(data))
+    return layout
+
+
+def held(data: bytes, name: str) -> bytes:
+    return b"".join(data[r.offset : r.end] for r in layout_of(data).regions if r.name == name)
+
+
+@pytest.mark.parametrize("machine", PROCESSORS)
+@pytest.mark.parametrize("stated", [-1, 0, 3, 1 << 40])
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("relative", [False, True])
+def test_parts_are_named(machine: str, stated: int, old: bool, relative: bool) -> None:
+    processor, bits = PROCESSORS[machine]
+    stated = stated & ((1 << bits) - 1) if stated > 0 else stated
+    started = Started(["A=1", "B=2"], "leak.exe -v", bits=bits, around=NOISE, stated=stated, old=old, relative=relative)
+    data = dump_of(started, processor)
+    (region,) = (r for r in layout_of(data).regions if r.name == "environment")
+    assert (region.kind, region.address) == ("memory", started.place_of_block())
+    assert held(data, "environment") == started.block
+    assert held(data, "command line").decode("utf-16-le") == "leak.exe -v"
+    assert held(data, "image path").decode("utf-16-le") == started.image
+
+
+def test_wow64_has_two_of_each() -> None:
+    wide = Started(["A=64"], "wide", teb=0x2E_0000)
+    narrow = Started(["A=32"], "narrow", bits=32, teb=0x2E_2000, heap=0x9A_0010)
+    data = dump_of(wide, 9, narrow)
+    assert held(data, "environment") in (wide.block + narrow.block, narrow.block + wide.block)
+    assert held(data, "command line").decode("utf-16-le") in ("widenarrow", "narrowwide")
+
+
+def test_the_narrow_block_may_be_where_the_wide_one_says() -> None:
+    wide = Started(["A=64"], teb=0x2E_0000)
+    narrow = Started(["A=32"], bits=32, teb=0x3F_0000, heap=0x9A_0010)
+    ranges = [(address, bytearray(raw)) for address, raw in wide.ranges()]
+    struct.pack_into("<Q", ranges[0][1], 0, 0x3F_0000)
+    maker = MinidumpMaker().system(9)
+    stack = (0x7000_0000, 64, maker.place(bytes(64)))
+    maker.threads(maker.thread(7, stack, context(9, 0x7000_0010), 0x2E_0000))
+    data = maker.memory(*((a, bytes(raw)) for a, raw in ranges), *narrow.ranges()).build()
+    assert len(held(data, "environment")) == len(wide.block + narrow.block)
+
+
+@pytest.mark.parametrize("machine", PROCESSORS)
+def test_values_are_certain(machine: str, tmp_path: Path) -> None:
+    """A lone variable, an odd name, what is not Latin-1, and words behind options: none of them looks like a secret."""
+    processor, bits = PROCESSORS[machine]
+    variables = [f"Odd_PassWord_Dev={ODD}", f"EURO_SECRET={WIDE}"]
+    command = f'"C:\\my app\\leak.exe" --Db-Password {LONE} /apitoken:"Kx7 Lp4" -n 3'
+    started = Started(variables, command, bits=bits, around=NOISE)
+    path = tmp_path / "dump"
+    path.write_bytes(dump_of(started, processor))
+    report, copy = redacted(path)
+    assert {f.public["name"] for f in report.findings} == {
+        "Odd_PassWord_Dev",
+        "EURO_SECRET",
+        "--Db-Password",
+        "apitoken",
+    }
+    assert all(f.confidence is Confidence.VALIDATED for f in report.findings)
+    places = {o.region for f in report.findings for o in f.occurrences}
+    assert places == {"environment", "command line"}
+    after = copy.read_bytes()
+    for secret in (ODD, WIDE, LONE, "Kx7 Lp4"):
+        assert secret.encode("utf-16-le") in path.read_bytes()
+        assert secret.encode("utf-16-le")[4:] not in after
+    assert held(after, "image path") == held(path.read_bytes(), "image path")
+
+
+def test_the_same_text_elsewhere_is_not_certain(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    block = f"Odd_PassWord_Dev={ODD}\0".encode("utf-16-le")
+    path.write_bytes(MinidumpMaker().system(9).memory((0x10000, NOISE + b"\1" + block + NOISE)).build())
+    assert all(f.confidence is Confidence.POSSIBLE for f in scan_path(str(path), options()).report.findings)
+
+
+def test_an_environment_across_ranges_of_the_dump() -> None:
+    started = Started([f"V{i}={i}" for i in range(900)])
+    *blocks, (heap, raw) = started.ranges()
+    parts = [(heap + at, raw[at : at + 1000]) for at in range(0, len(raw), 1000)]
+    maker = MinidumpMaker().system(9)
+    stack = (0x7000_0000, 64, maker.place(bytes(64)))
+    maker.threads(maker.thread(7, stack, context(9, 0x7000_0010), started.teb))
+    data = maker.memory(*blocks, *parts[::-1]).build()
+    regions = [r for r in layout_of(data).regions if r.name == "environment"]
+    regions.sort(key=lambda r: r.address or 0)
+    assert b"".join(data[r.offset : r.end] for r in regions) == started.block
+    assert len(regions) > 5
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_what_is_not_in_the_dump_is_not_named(lost: int) -> None:
+    started = Started(["A=1"], "leak.exe")
+    maker = MinidumpMaker().system(9)
+    stack = (0x7000_0000, 64, maker.place(bytes(64)))
+    maker.threads(maker.thread(7, stack, context(9, 0x7000_0010), started.teb))
+    data = maker.memory(*(r for i, r in enumerate(started.ranges()) if i != lost)).build()
+    assert not {r.name for r in layout_of(data).regions} & {"environment", "command line", "image path"}
+
+
+def test_a_block_that_does_not_know_itself_is_none() -> None:
+    started = Started(["A=1"], "leak.exe")
+    (teb, raw), *rest = started.ranges()
+    memory = dict([(teb, raw[:0x30] + b"\1" + raw[0x31:]), *rest])
+
+    def read(address: int, size: int) -> bytes:
+        return next((d[address - a :][:size] for a, d in memory.items() if a <= address < a + len(d)), b"")
+
+    assert not list(parameters(read, [teb], True))
+    memory[teb] = raw
+    assert len(list(parameters(read, [teb] * 5, True))) == 3
+
+
+def test_no_end_costs_no_more_than_the_bound() -> None:
+    asked = 0
+
+    def read(address: int, size: int) -> bytes:
+        nonlocal asked
+        asked += size
+        return struct.pack("<I", address & 0xFFFFFFF8) * (size // 4)
+
+    list(parameters(read, range(8, 8 * 5000, 8), True))
+    assert asked < 16 * MAX_ENVIRONMENT
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1 << 13), st.integers(0, 255)), max_size=20), st.integers(0, 1 << 13))
+def test_damage_is_survived(edits: list[tuple[int, int]], keep: int) -> None:
+    data = bytearray(dump_of(Started(["A=1", "B=2"], "leak.exe")))
+    for place, value in edits:
+        data[place % len(data)] = value
+    with contextlib.suppress(FormatError):
+        layout_of(bytes(data[: max(keep, 8)]))
+
+
+def test_a_region_says_what_it_holds() -> None:
+    assert [Region(0, 1, kind=k, name=n).holds for k, n in (
+        ("memory", "environment"), ("environment", "LinuxEnviron"), ("memory", "command line"),
+        ("command-line", "NT_PRPSINFO"), ("memory", "heap"), ("text", "environment"),
+    )] == ["environment", "environment", "command line", "command line", None, None]  # fmt: skip
