@@ -34,7 +34,8 @@ _PASSWORD = re.compile(
 )
 _HARMLESS = re.compile(
     rb"\A(?:old)?pwd\Z|activation_token\Z|startup_token\Z|public|(?:\A|[-_.])(?:no|max|min|num|count|next|page"
-    rb"|cancellation|csrf|xsrf)[-_.]?tokens?\Z|eytoken\Z|syncpoint|tokenizer",
+    rb"|cancellation|csrf|xsrf)[-_.]?tokens?\Z|eytoken\Z|syncpoint|tokenizer"
+    rb"|(?:primordial-pipe|-channel)-token\Z",  # names of pipes between Chromium's processes
     re.I,
 )
 

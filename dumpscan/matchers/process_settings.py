@@ -21,7 +21,8 @@ from dumpscan.telling_names import LONGEST_NAME, is_telling
 MAX_BLOCK = 1 << 22
 """Bytes of one environment or command line that are read."""
 
-_VARIABLE = re.compile(rb"([^\0=]{1,%d})=([^\0]*)" % LONGEST_NAME)
+# no spaces: Chromium on Linux writes its command line over the environment, as one string
+_VARIABLE = re.compile(rb"([^\0=\s]{1,%d})=([^\0]*)" % LONGEST_NAME)
 _OTHER = 0xBF  # what stands for a character above U+00FF: no ASCII, and no end of a value
 
 

@@ -16,6 +16,7 @@ from dumpscan.formats.windows_process import MAX_ENVIRONMENT, parameters
 from dumpscan.model import Confidence, Layout, Region
 from dumpscan.scan import scan_path
 from tests.formats.test_minidump import assert_partition
+from tests.makers.fixtures import manifest
 from tests.makers.minidump import MinidumpMaker, context
 from tests.makers.redacting import options, redacted
 from tests.makers.source import BytesSource
@@ -172,6 +173,23 @@ def test_damage_is_survived(edits: list[tuple[int, int]], keep: int) -> None:
         data[place % len(data)] = value
     with contextlib.suppress(FormatError):
         layout_of(bytes(data[: max(keep, 8)]))
+
+
+@pytest.mark.parametrize("name", ["windows.dmp", "tiny-exe-fastfail.dmp", "tiny-exe-with-cet-xsave.dmp", "sigsegv.dmp"])
+def test_real_processes(name: str) -> None:
+    """Dumps by Windows itself: the path is that of a module, and every string of the environment is a variable."""
+    row = next((row for row in manifest() if row.path.endswith("/" + name) and row.format == "minidump"), None)
+    if row is None:
+        pytest.skip("no fixture directory: set DUMPSCAN_FIXTURES")
+    data = row.file.read_bytes()
+    path = held(data, "image path").decode("utf-16-le")
+    assert path.lower() in {module.name.lower() for module in layout_of(data).modules}
+    program = path.rpartition("\\")[2].lower().removesuffix(".exe")
+    assert program in held(data, "command line").decode("utf-16-le").lower()
+    strings = held(data, "environment").decode("utf-16-le").rstrip("\0").split("\0")
+    assert len(strings) > 20
+    assert all("=" in text[1:] for text in strings)
+    assert {"SYSTEMROOT", "PATH"} <= {text.partition("=")[0].upper() for text in strings}
 
 
 def test_a_region_says_what_it_holds() -> None:

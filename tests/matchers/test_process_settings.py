@@ -27,9 +27,8 @@ def found(data: bytes, *, environment: bool, lead: int = 0) -> list[Candidate]:
 @CHARSETS
 @pytest.mark.parametrize("lead", [0, 1, 3])
 def test_variables(charset: str, lead: int) -> None:
-    text = (
-        f"=C:=C:\\\0A=1\0Db_PassWord_Dev={WEAK}\0SVC_TOKEN= Kx7pä9€ \n\0X_SECRET=$REF1\0PATH_KEY=/a/b1\0C_PASSWORD=\0\0"
-    )
+    text = f"=C:=C:\\\0A=1\0Db_PassWord_Dev={WEAK}\0SVC_TOKEN= Kx7pä9€ \n\0"
+    text += "X_SECRET=$REF1\0x --token=T1t2T3t4\0PATH_KEY=/a/b1\0C_PASSWORD=\0\0"
     data = b"\xff" * lead + text.encode(charset)
     items = found(data, environment=True, lead=lead)
     assert {(c.public["name"], c.identity.decode()) for c in items} == {
