@@ -189,7 +189,7 @@ def test_real_processes(name: str) -> None:
     strings = held(data, "environment").decode("utf-16-le").rstrip("\0").split("\0")
     assert len(strings) > 20
     assert all("=" in text[1:] for text in strings)
-    assert {"SYSTEMROOT", "PATH"} <= {text.partition("=")[0].upper() for text in strings}
+    assert "ALLUSERSPROFILE" in {text.partition("=")[0] for text in strings}  # some are cut off before PATH
 
 
 def test_a_region_says_what_it_holds() -> None:
