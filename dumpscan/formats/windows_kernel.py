@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from dumpscan.errors import FormatError
-from dumpscan.formats.cover import cover
+from dumpscan.formats.cover import cover, renamed
 from dumpscan.formats.page_runs import MAX_BITMAP, MAX_RUNS, Run, bitmap_runs, run_regions
 from dumpscan.formats.page_tables import ARM64_WINDOWS, PAE_WINDOWS, X64_WINDOWS, X86_WINDOWS
 from dumpscan.formats.physical import PhysicalMemory
 from dumpscan.formats.vmcore import Root, walk_all
 from dumpscan.formats.windows_modules import loaded_modules
 from dumpscan.formats.windows_triage import triage_regions
+from dumpscan.formats.windows_users import started_with
 from dumpscan.mappings import AddressSpace
 from dumpscan.model import Layout, Region, Unread
 from dumpscan.source import Source
@@ -91,9 +92,10 @@ class WindowsKernel:
         regions = cover(claims, source.size)
         spaces = () if kind == TRIAGE else _spaces(source, regions, head, fields, machine, unread)
         modules = _number(head, fields.modules, fields.wide)
+        places = started_with(source, spaces, fields.wide)
         return Layout(
             self.name,
-            regions,
+            tuple(renamed(regions, places)) if places else regions,
             architecture=_MACHINES.get(machine, f"machine {machine:#x}"),
             pointer_size=8 if fields.wide else 4,
             unread=tuple(unread),

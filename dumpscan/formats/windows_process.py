@@ -69,6 +69,12 @@ def parameters(read: Read, tebs: Iterable[int], wide: bool) -> Iterator[Block]:
                 yield from _of_process(read, spot[1], fields)
 
 
+def thread_block_self(read: Read, place: int, wide: bool) -> bool:
+    """Whether what lies at ``place`` holds its own address where a thread block does."""
+    fields = _WIDE if wide else _NARROW
+    return place != 0 and _number(read(place + fields.teb_self, fields.pointer)) == place
+
+
 def _blocks_of(read: Read, teb: int, wide: bool) -> Iterator[tuple[_Fields, int]]:
     """The thread blocks of one thread: each knows its own address."""
     if not wide:

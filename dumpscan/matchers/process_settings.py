@@ -34,11 +34,22 @@ class ProcessSettings:
     reach = 256 << 10
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
-        for spans, read in ((view.environments, _variables), (view.command_lines, _arguments)):
+        for spans, read, between in (
+            (view.environments, _variables, b"\0"),
+            (view.command_lines, _arguments, b"\0 "),
+        ):
             for span in spans:
                 for lane in _lanes(view, Span(span.start, min(span.end, span.start + MAX_BLOCK))):
-                    for value in read(lane.text):
+                    for value in read(_whole(lane.text, view.data[span.end : span.end + 2], between)):
                         yield from judged(view.data, lane, value)
+
+
+def _whole(text: bytes, behind: memoryview, between: bytes) -> bytes:
+    """``text`` without its last part, if what is ``behind`` shows that it does not end there.
+
+    The next page of the process is elsewhere in a dump of physical memory, and another window has both.
+    """
+    return text if not any(behind) else text[: max(map(text.rfind, (bytes([c]) for c in between))) + 1]
 
 
 def _lanes(view: View, span: Span) -> Iterator[Lane]:
