@@ -158,11 +158,15 @@ class Component:
     ``form`` says how ``value`` may appear elsewhere: ``integer`` (big-endian, at its full width: limbs of any
     size, either order, hex, base64), ``octets`` (raw bytes, hex, base64), ``raw`` (these very bytes), ``text`` (UTF-8;
     also UTF-16, UTF-32, base64, hex, JSON and URL escapes).
+
+    The first ``lead`` bytes of a text are no part of the secret: they stand before one that is too short to be looked
+    for by itself (the name of a variable, an option).
     """
 
     name: str
     value: bytes = field(repr=False)
     form: str = "octets"
+    lead: int = 0
 
 
 @dataclass(frozen=True, slots=True)

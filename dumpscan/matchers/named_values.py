@@ -227,14 +227,28 @@ class NamedValues:
                     yield from judged(view.data, lane, value)
 
 
-def judged(data: memoryview, lane: Lane, value: Value) -> Iterator[Candidate]:
-    """The candidate that ``value`` of a lane of ``data`` is, if it may be a secret."""
-    span = lane.span(value.start, value.end)
-    text = bytes(data[span.start : span.end])
-    if lane.width == 2:
-        text = text.decode("utf-16-le", "replace").encode()
+def judged(data: memoryview, lane: Lane, value: Value, lead: int = 0) -> Iterator[Candidate]:
+    """The candidate that ``value`` of a lane of ``data`` is, if it may be a secret.
+
+    Where it is short, it is looked for elsewhere behind the ``lead`` characters before it; what ends in a space there,
+    as words of a command line do, ends in a NUL in the list of arguments, and the other way round.
+    """
+    text = _text(data, lane, value.start, value.end)
     if is_secret_value(text, value.sure or value.alone):
-        yield named_value(value.name, text, (span,), lane.encoding, where=value.where, sure=value.sure)
+        before = _text(data, lane, value.start - lead, value.start)
+        leads = [before] if lead else []
+        if before[-1:] in (b" ", b"\0"):
+            leads.append(before[:-1] + (b" " if before[-1] == 0 else b"\0"))
+        span = lane.span(value.start, value.end)
+        yield named_value(
+            value.name, text, (span,), lane.encoding, where=value.where, sure=value.sure, leads=leads if lead else ()
+        )
+
+
+def _text(data: memoryview, lane: Lane, start: int, end: int) -> bytes:
+    span = lane.span(start, end)
+    raw = bytes(data[span.start : span.end])
+    return raw.decode("utf-16-le", "replace").encode() if lane.width == 2 else raw
 
 
 NAMED_VALUES = NamedValues()

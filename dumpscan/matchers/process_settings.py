@@ -23,6 +23,7 @@ MAX_BLOCK = 1 << 22
 
 # no spaces: Chromium on Linux writes its command line over the environment, as one string
 _VARIABLE = re.compile(rb"([^\0=\s]{1,%d})=([^\0]*)" % LONGEST_NAME)
+_LEAD = 12
 _OTHER = 0xBF  # what stands for a character above U+00FF: no ASCII, and no end of a value
 
 
@@ -41,7 +42,13 @@ class ProcessSettings:
             for span in spans:
                 for lane in _lanes(view, Span(span.start, min(span.end, span.start + MAX_BLOCK))):
                     for value in read(_whole(lane.text, view.data[span.end : span.end + 2], between)):
-                        yield from judged(view.data, lane, value)
+                        yield from judged(view.data, lane, value, _lead(lane.text, value.start))
+
+
+def _lead(text: bytes, start: int) -> int:
+    """How many characters before ``start`` tell its place elsewhere: of its own string, or of the one before."""
+    before = text[max(start - _LEAD, 0) : start]
+    return len(before) - (before.rfind(b"\0", 0, max(len(before) - 1, 0)) + 1)
 
 
 def _whole(text: bytes, behind: memoryview, between: bytes) -> bytes:

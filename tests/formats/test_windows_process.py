@@ -197,3 +197,32 @@ def test_a_region_says_what_it_holds() -> None:
         ("memory", "environment"), ("environment", "LinuxEnviron"), ("memory", "command line"),
         ("command-line", "NT_PRPSINFO"), ("memory", "heap"), ("text", "environment"),
     )] == ["environment", "environment", "command line", "command line", None, None]  # fmt: skip
+
+
+def test_copies_of_a_short_value_are_gone_by_what_stands_before_it(tmp_path: Path) -> None:
+    """The runtime of C splits the command line into arguments, and converts variables; six characters are not swept."""
+    short, other = "Kx9" + "Zw3", "q7V" + "bn2"
+    started = Started([f"MY_Odd_Secret={other}", "B=2"], f'"C:\\app.exe" --api-token {short} -v')
+    copies = [
+        (b"app.exe\0--api-token\0", short.encode(), b"\0-v\0"),
+        ("\1\1--api-token ".encode("utf-16-le"), short.encode("utf-16-le"), b"\1\0"),
+        (b"\1MY_Odd_Secret=", other.encode(), b"\1"),
+        ("\1MY_Odd_Secret=".encode("utf-32-le"), other.encode("utf-32-le"), b"\1\0\0\0"),
+    ]
+    kept = f"the words {short} and {other}, alone".encode()
+    maker = MinidumpMaker().system(9)
+    stack = (0x7000_0000, 64, maker.place(bytes(64)))
+    maker.threads(maker.thread(7, stack, context(9, 0x7000_0010), started.teb))
+    heap = b"\xff".join([*(b"".join(parts) for parts in copies), kept])
+    path = tmp_path / "dump"
+    path.write_bytes(maker.memory(*started.ranges(), (0x9_0001, heap)).build())
+    report, copy = redacted(path)
+    data, after = path.read_bytes(), copy.read_bytes()
+    places = {o.offset: o.length for f in report.findings for o in f.occurrences}
+    for before, value, behind in copies:
+        at = data.index(before + value + behind) + len(before)
+        assert places[at] == len(value)
+        assert after[at - len(before) : at] == before
+        assert value not in after[at:][: len(value)]
+    assert kept in after
+    assert {f.title for f in report.findings} == {"Secret in --api-token", "Secret in MY_Odd_Secret"}
