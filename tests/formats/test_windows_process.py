@@ -15,7 +15,7 @@ from dumpscan.formats.minidump import Minidump
 from dumpscan.formats.windows_process import MAX_ENVIRONMENT, parameters
 from dumpscan.model import Confidence, Layout, Region
 from dumpscan.scan import scan_path
-from tests.formats.test_minidump import assert_partition
+from tests.formats.test_minidump import assert_partition, parsed_by_another
 from tests.makers.fixtures import manifest
 from tests.makers.minidump import MinidumpMaker, context
 from tests.makers.redacting import options, redacted
@@ -190,6 +190,33 @@ def test_real_processes(name: str) -> None:
     assert len(strings) > 20
     assert all("=" in text[1:] for text in strings)
     assert "ALLUSERSPROFILE" in {text.partition("=")[0] for text in strings}  # some are cut off before PATH
+    assert_another_agrees(data)
+
+
+@pytest.mark.parametrize("machine", ["x64", "x86"])
+def test_another_parser_reads_the_made_ones(machine: str) -> None:
+    processor, bits = PROCESSORS[machine]
+    started = Started([f"V{i}={i}" for i in range(50)], "leak.exe -v", bits=bits, around=NOISE)
+    maker = MinidumpMaker().system(processor)
+    stack = (0x7000_0000, 64, maker.place(bytes(64)))
+    maker.threads(maker.thread(7, stack, context(processor, 0x7000_0010), started.teb))
+    maker.modules((0x40_0000, 0x5000, started.image))
+    assert assert_another_agrees(maker.memory(*started.ranges()).build()) == 51
+
+
+def assert_another_agrees(data: bytes) -> int:
+    """PyPI ``minidump`` reads the same parameters; of an environment that is cut off it may read less.
+
+    Returns how many variables it reads.
+    """
+    other = parsed_by_another(data).peb
+    assert other is not None
+    assert held(data, "image path").decode("utf-16-le") == other.image_path
+    assert held(data, "command line").decode("utf-16-le") == other.command_line
+    theirs = [f"{one['name']}={one['value']}" for one in other.environment_variables or []]
+    ours = held(data, "environment").decode("utf-16-le").split("\0")
+    assert [text for text in ours if text][: len(theirs)] == theirs
+    return len(theirs)
 
 
 def test_a_region_says_what_it_holds() -> None:
