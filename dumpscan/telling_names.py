@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from dumpscan.documentation_examples import is_documentation
+from dumpscan.encodings import sweepable
 from dumpscan.mask import mask
 from dumpscan.model import Candidate, Component, Confidence, Severity, Span
 from dumpscan.plausibility import is_placeholder
@@ -34,7 +35,8 @@ _PASSWORD = re.compile(
 )
 _HARMLESS = re.compile(
     rb"\A(?:old)?pwd\Z|activation_token\Z|startup_token\Z|public|(?:\A|[-_.])(?:no|max|min|num|count|next|page"
-    rb"|cancellation|csrf|xsrf)[-_.]?tokens?\Z|eytoken\Z|syncpoint|tokenizer",
+    rb"|cancellation|csrf|xsrf)[-_.]?tokens?\Z|eytoken\Z|syncpoint|tokenizer"
+    rb"|(?:primordial-pipe|-channel)-token\Z",  # names of pipes between Chromium's processes
     re.I,
 )
 
@@ -101,10 +103,23 @@ def _is_text(value: bytes) -> bool:
 
 
 def named_value(
-    name: bytes, value: bytes, spans: Sequence[Span], encoding: str, *, where: str, sure: bool, form: str = "text"
+    name: bytes,
+    value: bytes,
+    spans: Sequence[Span],
+    encoding: str,
+    *,
+    where: str,
+    sure: bool,
+    form: str = "text",
+    leads: Sequence[bytes] = (),
 ) -> Candidate:
-    """The candidate for a value that was found by its name; ``where`` says what held it."""
+    """The candidate for a value that was found by its name; ``where`` says what held it.
+
+    A value that is too short to be looked for elsewhere is looked for behind ``leads``.
+    """
     title = name.decode("utf-8", "replace")
+    whole = Component("value", value, form)
+    behind = [Component("value", lead + value, "text", len(lead)) for lead in leads]
     password = is_password_name(name)
     return Candidate(
         kind="password" if password else "named-value",
@@ -112,7 +127,7 @@ def named_value(
         identity=value,
         spans=tuple(spans),
         encoding=encoding,
-        components=(Component("value", value, form),),
+        components=(whole, *([] if sweepable(whole) else behind)),
         severity=Severity.HIGH if sure else Severity.MEDIUM,
         confidence=Confidence.VALIDATED if sure else Confidence.POSSIBLE,
         evidence=f"value of {title} in {where}",

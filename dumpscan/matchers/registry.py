@@ -22,6 +22,7 @@ from dumpscan.matchers.openssh import OPENSSH
 from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
 from dumpscan.matchers.pem import PEM
 from dumpscan.matchers.pkcs12 import PKCS12
+from dumpscan.matchers.process_settings import PROCESS_SETTINGS
 from dumpscan.matchers.putty import PUTTY
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sexp import Sexp
@@ -52,6 +53,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     CHACHA,
     TLS_SECRETS,
     NAMED_VALUES,
+    PROCESS_SETTINGS,
     KERBEROS,
 )
 

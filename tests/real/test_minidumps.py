@@ -98,18 +98,32 @@ def test_a_real_minidump_as_it_is(row: Row, tmp_path: Path) -> None:
     assert not scan_path(str(copy), Options(jobs=1)).report.findings
 
 
-def test_a_token_in_the_registers_of_a_thread(tmp_path: Path) -> None:
-    """An AVX register held a piece of a string that was copied: contexts are regions like any other."""
-    context = bytearray(1232)
-    struct.pack_into("<I", context, 48, 0x10001F)  # ContextFlags: AMD64, all
-    struct.pack_into("<Q", context, 152, 0x1F00)  # Rsp
-    context[416:456] = TOKEN  # Xmm0 to Xmm2
-    maker = MinidumpMaker().system(9)
+@pytest.mark.parametrize(
+    ("processor", "size", "flags", "pointer", "at"),
+    [
+        pytest.param(9, 1232, (48, 0x10001F), 152, 416, id="x64: Xmm0 to Xmm2"),
+        pytest.param(12, 912, (0, 0x40000F), 256, 0x110, id="arm64: V0 to V2"),
+        pytest.param(12, 912, (0, 0x40000F), 256, 8 + 8 * 9, id="arm64: X9 to X13"),
+        pytest.param(0x8003, 796, (0, 0x80000006), 256, 0x118, id="arm64 of Breakpad: V0 to V2"),
+    ],
+)
+def test_a_token_in_the_registers_of_a_thread(
+    processor: int, size: int, flags: tuple[int, int], pointer: int, at: int, tmp_path: Path
+) -> None:
+    """A register held a piece of a string that was copied: contexts are regions like any other."""
+    context = bytearray(size)
+    struct.pack_into("<I", context, *flags)
+    struct.pack_into("<Q", context, pointer, 0x1F00)
+    context[at : at + len(TOKEN)] = TOKEN
+    maker = MinidumpMaker().system(processor)
     stack = (0x1000, 4096, maker.place(bytes(4096)))
     maker.threads(maker.thread(7, stack, bytes(context)))
     dump = tmp_path / "dump"
     dump.write_bytes(maker.build())
-    at = dump.read_bytes().index(TOKEN)
-    (region,) = regions_of(dump, lambda r: r.offset <= at < r.offset + r.size)
+    place = dump.read_bytes().index(TOKEN)
+    (region,) = regions_of(dump, lambda r: r.offset <= place < r.offset + r.size)
     assert (region.kind, region.thread) == ("registers", 7)
-    check(dump, tmp_path, at, region)
+    source = FileSource(str(dump))
+    assert [t.stack_pointer for t in read_layout(source).threads] == [0x1F00]
+    source.close()
+    check(dump, tmp_path, place, region)
