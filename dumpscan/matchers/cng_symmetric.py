@@ -1,6 +1,7 @@
 """Symmetric keys of Windows and what they protect: key data blobs, bcrypt key objects, DPAPI blobs.
 
-Key data blob: BCRYPT_KEY_DATA_BLOB_HEADER {magic, version 1, size} and the key. Key object of bcryptprimitives:
+Key data blob: BCRYPT_KEY_DATA_BLOB_HEADER {magic, version 1, size} and the key. CAPI's PLAINTEXTKEYBLOB: BLOBHEADER
+{type 8, version 2, 0, algorithm}, size and the key. Key object of bcryptprimitives:
 {u32 size, "KSSM", u32 type, …, u32 key size, key, …}; where the key stands differs between Windows versions and word
 sizes (24, 32, 40, 52, 56, 60 are known). An AES object holds the expanded key too: that is the proof.
 """
@@ -17,6 +18,9 @@ from dumpscan.aes import expand
 from dumpscan.model import Candidate, Component, Confidence, Severity, Span
 
 _KEY_SIZES = (16, 24, 32)
+CAPI_PLAIN_SIZES = {0x660E: 16, 0x660F: 24, 0x6610: 32, 0x6603: 24, 0x6602: 16, 0x6801: 16}
+"""Bytes of a key by ALG_ID: AES-128, -192 and -256, 3DES, RC2 and RC4 of 128 bits (wincrypt.h)."""
+_CAPI_AES = (0x660E, 0x660F, 0x6610)
 _OBJECT_OFFSETS = (24, 32, 36, 40, 52, 56, 60)
 _OBJECT_SIZES = range(0x60, 0x2001)
 _DPAPI_LIMIT = 1 << 16
@@ -31,6 +35,16 @@ def key_data_blob(data: memoryview, at: int) -> Candidate | None:
     if len(key) != size or not _varied(key):
         return None
     return _symmetric("aes-key", key, at + 12, "cng-blob", Confidence.POSSIBLE, "CNG key data blob")
+
+
+def capi_plain_blob(data: memoryview, at: int) -> Candidate | None:
+    """A PLAINTEXTKEYBLOB, whose header of 12 bytes stands at ``at``; nothing else can be checked: only possible."""
+    algorithm, size = struct.unpack("<II", data[at + 4 : at + 12])
+    key = bytes(data[at + 12 : at + 12 + size])
+    if len(key) != size or not _varied(key):
+        return None
+    kind = "aes-key" if algorithm in _CAPI_AES else "symmetric-key"
+    return _symmetric(kind, key, at + 12, "capi-blob", Confidence.POSSIBLE, "CAPI plaintext key blob")
 
 
 def bcrypt_object(data: memoryview, at: int) -> Candidate | None:

@@ -49,7 +49,12 @@ class Crashed:
 def wine(folder: Path) -> Iterator[dict[str, str]]:
     """The environment of a Wine of its own, below ``folder``."""
     need("wine", "wineserver")
-    environment = {**os.environ, **_QUIET, "WINEPREFIX": str(folder / "prefix"), "HOME": str(folder)}
+    environment = {
+        **os.environ,
+        **_QUIET,
+        "WINEPREFIX": str(folder / "prefix"),
+        **dict.fromkeys(("HOME", "TMPDIR"), str(folder)),
+    }
     try:
         subprocess.run(["wine", "wineboot", "-i"], env=environment, capture_output=True, timeout=300, check=True)
         yield environment
@@ -67,7 +72,7 @@ def crashed(folder: Path, *, keeps_blobs: bool = False) -> Iterator[Crashed]:
     (folder / "rsa2048.capi").write_bytes(_capi_blob(keys.asymmetric["rsa2048"]))
     aes = keys.symmetric["aes128"]
     (folder / "aes128.capi").write_bytes(struct.pack("<BBHII", 8, 2, 0, _CALG[len(aes)], len(aes)) + aes)
-    token, password = github_token(random.Random()), os.urandom(12).hex()
+    token, password = github_token(random.Random()), os.urandom(20).hex()
     (folder / "token").write_text(token)
     binary = folder / "held.exe"
     done = run(_COMPILER, "-O1", "-g", "-o", binary, _SOURCE, "-lbcrypt", "-ldbghelp", "-ladvapi32")
@@ -140,5 +145,5 @@ def _library(name: str, *holds: str, minidump: bool, keeps_blobs: bool = False) 
 WINDOWS = (
     _library("CryptoAPI (Wine), minidump", *_CAPI, minidump=True),
     _library("CNG (Wine), core", *_CNG, minidump=False),
-    _library("both, with blobs, minidump", *_CAPI, *_CNG, minidump=True, keeps_blobs=True),
+    _library("CryptoAPI and CNG (Wine), blobs kept, minidump", *_CAPI, *_CNG, minidump=True, keeps_blobs=True),
 )
