@@ -15,7 +15,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -30,6 +30,8 @@ PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64", "lldb-14", "python3-lldb-1
 _COMPILER = "x86_64-w64-mingw32-gcc"
 _SOURCE = Path(__file__).parent / "c" / "windows.c"
 _CALG = {16: 0x660E, 24: 0x660F, 32: 0x6610}
+_READ = {"rsa2048": "capi-rsa2048-read", "aes128": "capi-aes128", "rsa3072": "cng-rsa3072", "aes256": "cng-aes256"}
+"""The keys that the program is given, and what they are called in it."""
 _QUIET = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe="}
 
 
@@ -81,7 +83,7 @@ def crashed(folder: Path, *, keeps_blobs: bool = False) -> Iterator[Crashed]:
         environment = {**environment, "BILLING_DB_PASSWORD": password}
         command: list[str | Path] = ["wine", binary, ".", *(["keep"] if keeps_blobs else [])]
         with ready(command, cwd=folder, env=environment) as process:
-            held = (*_made(folder), *keys.held("rsa2048", "rsa3072", "aes128", "aes256"))
+            held = (*_made(folder), *(replace(key, name=_READ[key.name]) for key in keys.held(*_READ)))
             yield Crashed(process.pid, folder / "crash.dmp", folder, held, token, password)
 
 
@@ -127,15 +129,15 @@ def _rsa(n: int, p: int, q: int) -> rsa.RSAPrivateKey:
     return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
 
 
-_CAPI = ("capi-rsa2048", "rsa2048", "aes128")
-_CNG = ("cng-rsa2048", "rsa3072", "cng-p256", "cng-p384", "aes256")
+_CAPI = ("capi-rsa2048", "capi-rsa2048-read", "capi-aes128")
+_CNG = ("cng-rsa2048", "cng-rsa3072", "cng-p256", "cng-p384", "cng-aes256")
 
 
 def _library(name: str, *holds: str, minidump: bool, keeps_blobs: bool = False) -> Library:
     @contextlib.contextmanager
     def start(folder: Path) -> Iterator[Target]:
         with crashed(folder, keeps_blobs=keeps_blobs) as state:
-            held = tuple(key for key in state.held if key.name in holds)
+            held = tuple(key for name in holds for key in state.held if key.name == name)
             executable = str(Path(f"/proc/{state.pid}/exe").readlink())
             yield Target(state.pid, executable, held, core=state.minidump if minidump else None)
 
@@ -143,7 +145,7 @@ def _library(name: str, *holds: str, minidump: bool, keeps_blobs: bool = False) 
 
 
 WINDOWS = (
-    _library("CryptoAPI (Wine), minidump", *_CAPI, minidump=True),
-    _library("CNG (Wine), core", *_CNG, minidump=False),
-    _library("CryptoAPI and CNG (Wine), blobs kept, minidump", *_CAPI, *_CNG, minidump=True, keeps_blobs=True),
+    _library("Wine, minidump", *_CAPI, "cng-aes256", minidump=True),
+    _library("Wine, core", *_CAPI, *_CNG, minidump=False),
+    _library("Wine, blobs kept, minidump", *_CAPI, *_CNG, minidump=True, keeps_blobs=True),
 )
