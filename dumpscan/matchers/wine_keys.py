@@ -36,9 +36,9 @@ class WineKeys:
     reach = 128
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue]:
-        if view.byte_order != "little":
+        layout = _LAYOUTS.get(view.pointer_size)
+        if layout is None or view.byte_order != "little":
             return
-        layout = _LAYOUTS[view.pointer_size]
         for hit in hits:
             for backend in _BACKENDS:
                 clue = _key(view.data, hit.start, hit.start + 8 + backend, layout)
