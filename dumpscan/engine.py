@@ -209,11 +209,9 @@ class _Sorted:
             table = table.rows(np.array(rows, np.intp), starts[rows])
             starts = table.starts
         kept = np.flatnonzero((starts >= window.owned.start) & (starts < window.owned.end))
-        if len(window.pieces) == 1:
-            moved = starts[kept] + (window.pieces[0].offset - window.pieces[0].position)
-            self.clues.append(table.rows(kept, moved))
-            return
-        for clue in table.rows(kept, starts[kept]).clues():
+        moved, whole = window.moved(starts[kept], table.width)
+        self.clues.append(table.rows(kept[whole], moved[whole]))
+        for clue in table.rows(kept[~whole], starts[kept[~whole]]).clues():
             self._take_clue(window, clue)
 
 

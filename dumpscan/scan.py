@@ -40,6 +40,7 @@ from dumpscan.model import (
 )
 from dumpscan.plain import bottom
 from dumpscan.protect import forbid_core_dumps
+from dumpscan.prove.means import Means, here
 from dumpscan.prove.registry import conclude, prove
 from dumpscan.seams import REACH, left_out, seam_stretches
 from dumpscan.source import Source
@@ -50,6 +51,9 @@ from dumpscan.wrappers import open_source
 CLUE_CAP = 1_000_000
 PLACE_CAP = 2_000_000
 """Clues and places kept for one dump; more than that is a limit of the report."""
+
+MANY_CLUES = 10_000
+"""Clues from which proofs are spread over processes, which take some 0.1 s to start."""
 
 SEAM_RATIO = 2
 """Bytes across page borders that are looked at once more, as a multiple of those of the dump."""
@@ -297,16 +301,20 @@ def _read_heap(state: _State, source: Source, layout: Layout) -> Objects | None:
 
 
 def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
+    started = time.perf_counter()
     memory = AddressMap(layout)
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
     found = all_clues(state.tables)
     # what stands at a seam may have been met in several address spaces
     clues = tuple(dict.fromkeys(found) if layout.spaces else found)
-    proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source))
+    with _pool(options, range(len(clues) // MANY_CLUES * options.workers), _nothing) as executor:
+        means = Means(partial(memory.around, source), executor.map if executor else here)
+        proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source), means)
     state.limits.update(limits)
     for candidate in proven:
         state.secrets.add(candidate)
     state.secrets.replace(conclude(state.secrets.candidates(), clues, publics))
+    state.seconds["proofs"] += time.perf_counter() - started  # type: ignore[assignment]
 
 
 def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout: Layout, progress: Progress) -> None:

@@ -27,6 +27,7 @@ MARGIN = 256 << 10
 """Bytes on either side of the owned span: the greatest ``reach`` of a matcher fits in."""
 
 Flags = NDArray[np.bool_]
+Positions = NDArray[np.int64]
 
 _GAP = 256
 """Zero bytes between stretches that share a window; a multiple of 64, so that alignment is kept."""
@@ -85,6 +86,13 @@ class Window:
                     found.append(Span(first + shift, last + shift))
         return found
 
+    def moved(self, starts: Positions, width: int) -> tuple[Positions, Flags]:
+        """The file offsets of positions, and for which of them ``width`` bytes lie in one piece."""
+        table = np.array([(piece.position, piece.size, piece.offset) for piece in self.pieces], np.int64)
+        first, size, offset = table[np.maximum(np.searchsorted(table[:, 0], starts, "right") - 1, 0)].T
+        within = starts - first
+        return offset + within, (within >= 0) & (within + width <= size)
+
     def crosses(self, start: int, end: int) -> bool:
         """Whether the bytes from ``start`` to ``end`` (positions) lie in several pieces."""
         return self._index(start) != self._index(max(end - 1, start))
@@ -120,11 +128,20 @@ def _stretches(regions: Iterable[Region]) -> Iterator[Stretch]:
                 if current:
                     yield current
                 current = Stretch([], 0, region.address)
-            current.pieces.append(Piece(current.size, region.offset, region.size))
+            _append(current, region)
             current.size += region.size
             follows = start + region.size
         if current:
             yield current
+
+
+def _append(stretch: Stretch, region: Region) -> None:
+    """Add ``region`` to the end of ``stretch``, as one piece with the last where it follows that in the file too."""
+    last = stretch.pieces[-1] if stretch.pieces else None
+    if last and last.offset + last.size == region.offset:
+        stretch.pieces[-1] = Piece(last.position, last.offset, last.size + region.size)
+    else:
+        stretch.pieces.append(Piece(stretch.size, region.offset, region.size))
 
 
 def _address(region: Region) -> int:

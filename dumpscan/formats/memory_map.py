@@ -49,6 +49,20 @@ class AddressMap:
                 break
         return b"".join(parts)
 
+    def around(self, source: Source, offset: int, before: int, after: int) -> tuple[bytes, bytes]:
+        """Up to ``before`` bytes that end at the file offset ``offset``, and up to ``after`` from it on: those of
+        the same memory, wherever they stand in the file. Raises as :meth:`read`."""
+        region = self.region_at(offset)
+        if region is None:
+            return b"", b""
+        start, size = max(region.offset, offset - before), min(after, region.end - offset)
+        near = source.read(start, offset - start), source.read(offset, size)
+        if region.address is None or region.kind != "memory" or self._spaces:
+            return near
+        address = region.address + offset - region.offset
+        far = self.read(source, address - before, before), self.read(source, address, after)
+        return max(near[0], far[0], key=len), max(near[1], far[1], key=len)
+
     def region_at(self, offset: int) -> Region | None:
         """The region of the layout that holds the byte at file offset ``offset``."""
         index = bisect_right(self._offsets, offset) - 1

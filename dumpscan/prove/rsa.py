@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumpscan.keys import factors_from_exponent, rsa_key
-from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64
+from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64, members
 from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
 
 Limbs = NDArray[np.uint64]
@@ -47,7 +48,13 @@ KINDS = ("rsa-integer", "integer-pointer")
 """The kinds of clues that :func:`prove` takes."""
 
 
-def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
+def prove(
+    clues: Sequence[Clue],
+    publics: Sequence[PublicKey],
+    read: Read,
+    limits: list[str],
+    means: Means = Means(),  # noqa: B008 (immutable)
+) -> list[Candidate]:
     """RSA keys with a component among ``clues`` (kinds ``rsa-integer`` and ``integer-pointer``)."""
     integers = _integers(clues, read, limits)
     moduli = {key.numbers[0]: key.numbers[1] for key in publics if key.algorithm == "rsa"}
@@ -132,11 +139,9 @@ def _joined(values: Sequence[int], moduli: Iterable[int]) -> Iterator[tuple[int,
     if not values:
         return
     low = low_limbs(values)
-    inverse, ordered = inverse64(low), np.sort(low)
+    inverse, is_prime = inverse64(low), members(low)
     for n in moduli:
-        wanted = inverse * np.uint64(n & _MASK)
-        at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-        for index in np.flatnonzero(ordered[at] == wanted).tolist():
+        for index in is_prime(inverse * np.uint64(n & _MASK)).tolist():
             if 1 < values[index] < n and n % values[index] == 0:
                 yield n, values[index]
 
@@ -155,11 +160,9 @@ def _products(integers: Sequence[_Integer]) -> Iterator[tuple[int, int]]:
 
 def _pairs(values: Sequence[int], moduli: set[int]) -> Iterator[tuple[int, int]]:
     low = low_limbs(values)
-    wanted = np.sort(low_limbs(moduli))
+    is_modulus = members(low_limbs(moduli))
     for step in range(1, min(max(NEIGHBOURS, PAIRS // len(values)), len(values) - 1) + 1):
-        product = low[:-step] * low[step:]
-        at = np.minimum(np.searchsorted(wanted, product), len(wanted) - 1)
-        for index in np.flatnonzero(wanted[at] == product).tolist():
+        for index in is_modulus(low[:-step] * low[step:]).tolist():
             n = values[index] * values[index + step]
             if n in moduli:
                 yield n, values[index]
