@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dumpscan.matchers.cng_symmetric import symmetric_key, varied
 from dumpscan.model import Candidate, Clue, Confidence, PublicKey, Severity
+from dumpscan.prove.means import Means
 
 MAX_POINTERS = 10_000
 """Keys that are read through pointers in one dump."""
@@ -16,9 +17,13 @@ KINDS = ("key-pointer",)
 
 
 def prove(
-    clues: Sequence[Clue], publics: Sequence[PublicKey], read: Callable[[int, int], bytes], limits: list[str]
+    clues: Sequence[Clue],
+    publics: Sequence[PublicKey],
+    read: Callable[[int, int], bytes],
+    limits: list[str],
+    means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
-    """The keys that ``key-pointer`` clues lead to; where they stand, the sweep finds. ``publics`` is not needed."""
+    """The keys that ``key-pointer`` clues lead to; where they stand, the sweep finds. The rest is for others."""
     places = dict.fromkeys((clue.value, clue.note, clue.encoding) for clue in clues)
     if len(places) > MAX_POINTERS:
         limits.append("more key objects than the limit of one dump")
