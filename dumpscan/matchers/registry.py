@@ -29,6 +29,7 @@ from dumpscan.matchers.sexp import Sexp
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
+from dumpscan.matchers.wine_keys import WINE_KEYS
 from dumpscan.matchers.xml_rsa import XML_RSA
 from dumpscan.model import PublicKey
 from dumpscan.signatures_loader import load
@@ -42,6 +43,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     OPENPGP,
     CERTIFICATES,
     CNG,
+    WINE_KEYS,
     JWK,
     XML_RSA,
     SSH_PUBLIC,

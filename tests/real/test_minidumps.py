@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from minidump.minidumpfile import MinidumpFile
 
 from dumpscan.formats.registry import read_layout
 from dumpscan.model import Region
@@ -19,6 +16,7 @@ from dumpscan.signature_examples import expand
 from dumpscan.source import FileSource
 from tests.makers.fixtures import Row, manifest
 from tests.makers.minidump import MinidumpMaker
+from tests.makers.readers import by_package
 
 TOKEN = expand("ghp_<base62:30><crc32>").encode()
 ROWS = [row for row in manifest() if row.format == "minidump" and row.size == row.inner_size]
@@ -27,20 +25,6 @@ REAL = pytest.mark.parametrize(
     [pytest.param(row, id=row.id) for row in ROWS]
     or [pytest.param(None, marks=pytest.mark.skip(reason="no fixture directory: set DUMPSCAN_FIXTURES"))],
 )
-
-
-def seen_by_another(path: Path) -> dict[str, Any] | None:
-    """Threads, modules and memory ranges as the package ``minidump`` reads them; None where it fails."""
-    with contextlib.suppress(Exception):
-        other = MinidumpFile.parse_bytes(path.read_bytes())
-        return {
-            "threads": [(t.ThreadId, t.Teb) for t in other.threads.threads] if other.threads else [],
-            "modules": [(m.name, m.baseaddress, m.size) for m in other.modules.modules] if other.modules else [],
-            "ranges": [
-                (s.start_virtual_address, s.start_file_address, s.size) for s in other.get_reader().memory_segments
-            ],
-        }
-    return None
 
 
 def regions_of(path: Path, fits: Callable[[Region], bool]) -> list[Region]:
@@ -68,7 +52,7 @@ def check(dump: Path, tmp_path: Path, at: int, region: Region) -> None:
     allowed = {i for f in report.findings for o in f.occurrences for i in range(o.offset, o.offset + o.length)}
     assert len(before) == len(after)
     assert {i for i in range(len(before)) if before[i] != after[i]} <= allowed
-    assert seen_by_another(copy) == seen_by_another(dump)
+    assert by_package(copy) == by_package(dump)
     again = scan_path(str(copy), Options(jobs=1)).report
     assert again.format == report.format
     assert not again.findings
@@ -94,7 +78,7 @@ def test_a_real_minidump_as_it_is(row: Row, tmp_path: Path) -> None:
     assert report.format == "minidump"
     copy = tmp_path / "copy"
     redact_path(str(row.file), copy, Options(jobs=1), accept_incomplete=True)
-    assert seen_by_another(copy) == seen_by_another(row.file)
+    assert by_package(copy) == by_package(row.file)
     assert not scan_path(str(copy), Options(jobs=1)).report.findings
 
 
