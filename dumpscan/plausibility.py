@@ -49,6 +49,19 @@ def random_token(match: Match) -> Verdict | None:
     return Verdict() if is_random(match.value) else None
 
 
+_HARMLESS_NAME = re.compile(
+    rb"(?:cache|composite|dedup(?:lication)?|entity|foreign|group|idempotency|lookup|object|partition|primary|public|range"
+    rb"|row|shard|sort|unique)[-_.]?key\Z|(?:cancellation|continuation|csrf|cursor|next|page|sync|xsrf)[-_.]?token\Z",
+    re.I,
+)
+_NAME_BEFORE = re.compile(rb"([\w.-]+)[\"']?\s{0,3}(?:=>|:=|=|:)[ ]*[\"'`]?\Z")
+
+
+def is_harmless_name(name: bytes) -> bool:
+    """Whether what is called ``name`` is a key or token that opens nothing: of a cache, a table, a page, a form."""
+    return _HARMLESS_NAME.search(name) is not None
+
+
 _CODE = re.compile(
     rb"[(){}<>;`\\]|\$[A-Za-z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
     rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
@@ -81,7 +94,9 @@ def url_password(match: Match) -> Verdict | None:
     if _PLACEHOLDER.search(value) or re.search(rb"[<>{}$`\\\"'|^]|%s", value):
         return None
     if re.fullmatch(
-        rb"(?i)pass(?:word|wd)?\d{0,4}|pw|pwd|secret|user(?:name)?|token|x-oauth-basic|port|[a-z]|\d{1,5}", value
+        rb"(?i)(?:my|your|the|some)?[-_]?pass(?:word|wd)?\d{0,4}|pw|pwd|secret|xyzzy|user(?:name)?|token|x-oauth-basic"
+        rb"|port|[a-z]|\d{1,5}",
+        value,
     ):
         return None
     return Verdict() if len(set(value)) > 2 else None
@@ -90,10 +105,10 @@ def url_password(match: Match) -> Verdict | None:
 def basic_auth(match: Match) -> Verdict | None:
     """``user:password`` in base64 (RFC 7617)."""
     decoded = decode_base64(match.value)
-    if decoded is None or not re.fullmatch(rb"[\x20-\x7e]{0,128}:[\x20-\x7e]{1,256}", decoded):
+    if decoded is None or not re.fullmatch(rb"[\x20-\x7e]{0,128}:[\x20-\x7e]{4,256}", decoded):
         return None
     user, _, password = decoded.partition(b":")
-    if is_placeholder(password) and len(password) > 3:
+    if is_placeholder(password):
         return None
     return Verdict(Confidence.VALIDATED, "base64 of user:password", public={"user": user.decode("ascii")[:64]})
 
@@ -144,3 +159,9 @@ def token_like(match: Match) -> Verdict | None:
         return Verdict() if is_random(value) else None
     dense = turns * (6 if pure else 5) >= len(value)
     return Verdict() if dense and words * 2 < len(value) and is_random(value) else None
+
+
+def named_token(match: Match) -> Verdict | None:
+    """What :func:`token_like` says of the value, unless its name is that of a harmless key or token."""
+    name = _NAME_BEFORE.search(match.text, max(0, match.start - 64), match.start)
+    return None if name and is_harmless_name(name[1]) else token_like(match)

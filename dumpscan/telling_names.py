@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dumpscan.documentation_examples import is_documentation
 from dumpscan.mask import mask
 from dumpscan.model import Candidate, Component, Confidence, Severity, Span
-from dumpscan.plausibility import is_placeholder
+from dumpscan.plausibility import is_harmless_name, is_placeholder
 
 LONGEST_NAME = 128
 LONGEST_VALUE = 4096
@@ -34,14 +34,15 @@ _PASSWORD = re.compile(
 )
 _HARMLESS = re.compile(
     rb"\A(?:old)?pwd\Z|activation_token\Z|startup_token\Z|public|(?:\A|[-_.])(?:no|max|min|num|count|next|page"
-    rb"|cancellation|csrf|xsrf)[-_.]?tokens?\Z|eytoken\Z|syncpoint|tokenizer",
+    rb"|cancellation|csrf|xsrf)[-_.]?tokens\Z|(?:\A|[-_.])(?:no|max|min|num|count)[-_.]?token\Z|eytoken\Z|syncpoint"
+    rb"|tokenizer",
     re.I,
 )
 
 
 def is_telling(name: bytes) -> bool:
     """Whether what is called ``name`` (a variable, a property, an option) is likely to hold a secret."""
-    return _NAME.search(name) is not None and _HARMLESS.search(name) is None
+    return _NAME.search(name) is not None and _HARMLESS.search(name) is None and not is_harmless_name(name)
 
 
 def is_password_name(name: bytes) -> bool:

@@ -52,12 +52,13 @@ rule env_secret {
     confidence = "possible"
     anchor = "_TOKEN=|_SECRET=|_KEY=|_PASS=|_PWD=|_PASSWD=|_CREDENTIALS=|_AUTH=|_PASSWORD="
     longest = 262
-    validator = "token-like"
+    validator = "named-token"
     value = "=[\\\"']?(.+)\\Z"
     boundary = "none"
     reference = "https://12factor.net/config"
     example = "ACME_SERVICE_TOKEN=<base62:32>"
     counterexample = "ACME_SERVICE_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+    counterexample2 = "ACME_PUBLIC_KEY=<base62:32>"
   strings:
     $a = /[0-9A-Z_]{2,48}_(TOKEN|SECRET|KEY|PASS|PWD|PASSWD|CREDENTIALS|AUTH|PASSWORD)=[\"\']?[^\s\"\'\x00-\x1f\x7f-\xff]{8,200}/
   condition:
@@ -73,12 +74,13 @@ rule named_secret {
     confidence = "possible"
     anchor = "_token\":|_token':|_token =|_token=|_token: |_secret\":|_secret =|_secret=|_secret: |_key\":|_key =|_key=|_key: |Token\":|Token = |Token=|Token: |Secret\":|Secret = |Secret=|Key\":|Key = \"|Key=\"|ApiKey=|apiKey: |\"token\":|\"secret\":|\"key\":|_key': |_token': "
     longest = 214
-    validator = "token-like"
+    validator = "named-token"
     value = "(?:=>|:=|=|:)[ ]*[\\\"'`]?(.+)\\Z"
     boundary = "none"
     reference = "https://12factor.net/config"
     example = "acme_token = \"<base62:32>\""
     counterexample = "acme_token = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\""
+    counterexample2 = "\"cache_key\":\"<hex:32>\""
   strings:
     $a = /(token|secret|[_aiesnyt]key)[\"\']?[ ]{0,2}(=|:|=>|:=)[ ]{0,2}[\"\'`]?[0-9A-Za-z_.+\/~=-]{16,200}/ nocase
   condition:

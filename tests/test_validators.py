@@ -129,6 +129,13 @@ def test_pairs_take_the_near_secret() -> None:
         ("sasl-plain", "<basic>", False),
         ("twitter-bearer", "AAAAAAAAAAAAAAAAAAAAA<base62:60>", True),
         ("twitter-bearer", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", False),
+        ("basic-auth", "<basic>", True),
+        ("basic-auth", "YTpi", False),
+        ("basic-auth", "Yng6Yng=", False),
+        ("url-password", "<base62:12>", True),
+        ("url-password", "mypassword", False),
+        ("url-password", "xyzzy", False),
+        ("named-token", "<hex:32>", True),
         ("kirbi", "<kirbi>", True),
         ("token-like", "<hex:40>", True),
         ("token-like", "<base62:40>", True),
@@ -141,6 +148,24 @@ def test_pairs_take_the_near_secret() -> None:
 )
 def test_structure(name: str, value: str, found: bool) -> None:
     assert (judge(name, expand(value)) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ('"cache_key":"', False),
+        ("partitionKey: ", False),
+        ("DEPLOY_PUBLIC_KEY=", False),
+        ("next_page_token = ", False),
+        ('"csrfToken": "', False),
+        ("cache_secret_key=", True),
+        ("acme_token = ", True),
+        ("", True),
+    ],
+)
+def test_names_of_harmless_keys(name: str, found: bool) -> None:
+    text, value = name.encode(), expand("<hex:32>").encode()
+    assert (VALIDATORS["named-token"](Match(text + value, len(text), len(text) + 32)) is not None) is found
 
 
 def test_bitcoin_and_bip173_vectors() -> None:
