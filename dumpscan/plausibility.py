@@ -88,6 +88,10 @@ def plausible_password(match: Match) -> Verdict | None:
     return Verdict()
 
 
+_EXAMPLE_HOST = re.compile(rb"@(?:[\w-]+\.){0,5}(?:example(?:\.com|\.net|\.org)?|invalid|test)(?![\w-]|\.\w)", re.I)
+"""Names that RFC 2606 sets aside for manuals."""
+
+
 def url_password(match: Match) -> Verdict | None:
     """The password of a URL: not a template, not the words that manuals use."""
     value = match.value
@@ -98,6 +102,8 @@ def url_password(match: Match) -> Verdict | None:
         rb"|port|[a-z]|\d{1,5}",
         value,
     ):
+        return None
+    if _EXAMPLE_HOST.match(match.text, match.end, match.end + 128) and plausible_password(match) is None:
         return None
     return Verdict() if len(set(value)) > 2 else None
 
@@ -141,6 +147,23 @@ def several_cases(value: bytes) -> bool:
 _CHECKED = re.compile(rb"gh[pousr]_[0-9A-Za-z]{36}|npm_[0-9A-Za-z]{36}")
 
 
+def _is_public_key(value: bytes) -> bool:
+    """Whether ``value`` is base64 of a public key or a certificate: DER, an object identifier or a version first."""
+    if not value.startswith(b"M"):
+        return False
+    raw = decode_base64(value[: len(value) // 4 * 4]) or b""
+    header = rb"\x30(?:[\x10-\x7f]|\x81.|\x82..)"
+    return re.match(header + rb"(?:\x30[\x05-\x7f]\x06|" + header + rb"\xa0\x03\x02\x01)", raw, re.S) is not None
+
+
+def _is_dotted_name(value: bytes) -> bool:
+    """Whether ``value`` is a name of code, like ``win32api.RegOpenKeyEx``: parts that are mostly words."""
+    if len(value) > 80 or not re.fullmatch(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", value):
+        return False
+    words = sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{2,}", value))
+    return words * 4 >= 3 * len(re.findall(rb"\w", value))
+
+
 def token_like(match: Match) -> Verdict | None:
     """A machine-made token by its characters alone: of letters and digits in turn, no words, no path, no identifier."""
     value = match.value.rstrip(b"=")
@@ -151,6 +174,8 @@ def token_like(match: Match) -> Verdict | None:
     if re.fullmatch(rb"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
         return Verdict() if is_random(value) else None
     if re.search(rb"[^0-9A-Za-z_.+/~%!@#$^&*=-]", value) or re.fullmatch(rb"[0-9._:-]+|[A-Za-z_./-]+", value):
+        return None
+    if _is_public_key(value) or _is_dotted_name(value):
         return None
     turns = len(re.findall(rb"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]", value))
     words = sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{4,}|[A-Z]{5,}", value))

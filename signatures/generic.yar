@@ -28,7 +28,7 @@ rule secret_assignment {
     kind = "api-key"
     severity = "medium"
     confidence = "possible"
-    anchor = "api_key|apikey|api-key|secret_key|client_secret|access_token|auth_token|refresh_token|secretkey|clientsecret|accesstoken"
+    anchor = "api_key|apikey|api-key|secret_key|client_secret|access_token|auth_token|refresh_token|ecretKey|lientSecret|ccessToken|uthToken|efreshToken|apiKey|ApiKey"
     anchor_nocase = true
     longest = 223
     validator = "mixed"
@@ -36,6 +36,9 @@ rule secret_assignment {
     boundary = "none"
     reference = "https://12factor.net/config"
     example = "API_KEY=<base62:32>"
+    example2 = "clientSecret: '<base62:32>'"
+    example3 = "\"accessToken\" : \"<base62:32>\""
+    example4 = "apiKey => <base62:32>"
     counterexample = "api_key=your-api-key-goes-here"
   strings:
     $a = /(api[_-]?key|secret_?key|client_?secret|access_?token|auth_?token|refresh_?token)[\"']?\s{0,3}(=|:|=>)\s{0,3}[\"']?[0-9A-Za-z._~+\/=-]{16,200}/ nocase
@@ -72,7 +75,7 @@ rule named_secret {
     kind = "api-key"
     severity = "medium"
     confidence = "possible"
-    anchor = "_token\":|_token':|_token =|_token=|_token: |_secret\":|_secret =|_secret=|_secret: |_key\":|_key =|_key=|_key: |Token\":|Token = |Token=|Token: |Secret\":|Secret = |Secret=|Key\":|Key = \"|Key=\"|ApiKey=|apiKey: |\"token\":|\"secret\":|\"key\":|_key': |_token': "
+    anchor = "_token\":|_token':|_token =|_token=|_token: |_secret\":|_secret =|_secret=|_secret: |_key\":|_key =|_key=|_key: |Token\":|Token = |Token=|Token: |Secret\":|Secret = |Secret=|Key\":|Key = \"|Key=\"|ApiKey=|apiKey: |\"token\":|\"secret\":|\"key\":|_key': |_token': |token = \"|token = '|token: \"|token: '|TOKEN: |TOKEN = |secret: \"|secret: '|secret = \"|secret = '|SECRET: |SECRET = |Secret: |Secret := |Token := |Key := |Secret' : | key = '| key = \"|KEY=|KEY: |KEY = "
     longest = 214
     validator = "named-token"
     value = "(?:=>|:=|=|:)[ ]*[\\\"'`]?(.+)\\Z"
@@ -82,7 +85,7 @@ rule named_secret {
     counterexample = "acme_token = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\""
     counterexample2 = "\"cache_key\":\"<hex:32>\""
   strings:
-    $a = /(token|secret|[_aiesnyt]key)[\"\']?[ ]{0,2}(=|:|=>|:=)[ ]{0,2}[\"\'`]?[0-9A-Za-z_.+\/~=-]{16,200}/ nocase
+    $a = /(token|secret|[a-z0-9_ -]key)[\"\']?[ ]{0,2}(=|:|=>|:=)[ ]{0,2}[\"\'`]?[0-9A-Za-z_.+\/~=-]{16,200}/ nocase
   condition:
     $a
 }
