@@ -154,5 +154,5 @@ def test_user_rules_that_are_cut_are_a_limit() -> None:
     data = b"x" * 1_000_200
     limits = [e for e in matcher.match(View(memoryview(data), (Span(0, len(data)),)), ()) if isinstance(e, Clue)]
     assert [(clue.kind, clue.note) for clue in limits] == [
-        ("limit", b"many.yar: more than 1,000,000 matches in a window")
+        ("limit", b"more than 1,000,000 matches of user rules in a window: many")
     ]
