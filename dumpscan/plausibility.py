@@ -63,7 +63,7 @@ def is_harmless_name(name: bytes) -> bool:
 
 
 _CODE = re.compile(
-    rb"[(){}<>;`\\]|\$[A-Za-z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
+    rb"[(){}<>;`\\]|(?<![A-Za-z0-9])\$[A-Za-z_]|\$[A-Z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
     rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
     rb"|\w\[|\|\w{3,}|environ|password|passwd|secret",
     re.I,
@@ -92,6 +92,20 @@ _EXAMPLE_HOST = re.compile(rb"@(?:[\w-]+\.){0,5}(?:example(?:\.com|\.net|\.org)?
 """Names that RFC 2606 sets aside for manuals."""
 
 
+_URL_USER = re.compile(rb"//([!-.0-9;-?A-~]{1,48}):\Z")
+_CLIENT_ID = re.compile(rb"client[-_]?id(?:entifier)?[\"']?\s{0,3}(?:=>|[:=])\s{0,3}[\"']?([0-9A-Za-z._-]{6,80})", re.I)
+
+
+def client_secret(match: Match) -> Verdict | None:
+    """What :func:`mixed` says of the value; the client's identifier, where it stands within 256 characters."""
+    verdict = mixed(match)
+    near = list(_CLIENT_ID.finditer(match.text, max(0, match.start - 256), match.end + 256)) if verdict else []
+    if not near:
+        return verdict
+    best = min(near, key=lambda m: max(match.start - m.end(), m.start() - match.end))
+    return Verdict(public={"client_id": best[1].decode("ascii")})
+
+
 def url_password(match: Match) -> Verdict | None:
     """The password of a URL: not a template, not the words that manuals use."""
     value = match.value
@@ -105,7 +119,9 @@ def url_password(match: Match) -> Verdict | None:
         return None
     if _EXAMPLE_HOST.match(match.text, match.end, match.end + 128) and plausible_password(match) is None:
         return None
-    return Verdict() if len(set(value)) > 2 else None
+    user = _URL_USER.search(match.text, max(0, match.start - 64), match.start)
+    public = {"user": user[1].decode("ascii")} if user else {}
+    return Verdict(public=public) if len(set(value)) > 2 else None
 
 
 def basic_auth(match: Match) -> Verdict | None:

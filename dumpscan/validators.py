@@ -26,6 +26,7 @@ from dumpscan.model import Confidence, Severity
 from dumpscan.plausibility import (
     base64_32,
     basic_auth,
+    client_secret,
     is_placeholder,
     is_random,
     luhn_like_hex,
@@ -344,6 +345,7 @@ VALIDATORS: Mapping[str, Validator] = {
     "bech32": bech32_key,
     "bip39": bip39,
     "cisco-type7": cisco_type7,
+    "client-secret": client_secret,
     "crc32-base62": crc_base62,
     "discord-bot": discord_bot,
     "entra-secret": entra_secret,

@@ -7,16 +7,17 @@ rule password_assignment {
     confidence = "possible"
     anchor = "password|passwd|passphrase"
     anchor_nocase = true
-    longest = 100
+    longest = 110
     validator = "plausible-password"
     value = "(?i)(?:password|passwd|passphrase)[\\\"']?\\s*(?:=>|=|:)\\s*[\\\"']?(.+)\\Z"
     boundary = "none"
     reference = "https://12factor.net/config"
     example = "DB_PASSWORD=<base62:14>"
     example2 = "\"password\": \"<base62:14>\""
+    example3 = ":password       => 'Zq4$<lownum:9>',"
     counterexample = "password=changeme"
   strings:
-    $a = /(password|passwd|passphrase)[\"']?\s{0,3}(=|:|=>)\s{0,3}[\"']?[^\s\"'<>,;&\x00-\x1f\x7f-\xff]{6,80}/ nocase
+    $a = /(password|passwd|passphrase)[\"']?\s{0,8}(=|:|=>)\s{0,8}[\"']?[^\s\"'<>,;&\x00-\x1f\x7f-\xff]{6,80}/ nocase
   condition:
     $a
 }
@@ -31,7 +32,8 @@ rule secret_assignment {
     anchor = "api_key|apikey|api-key|secret_key|client_secret|access_token|auth_token|refresh_token|ecretKey|lientSecret|ccessToken|uthToken|efreshToken|apiKey|ApiKey"
     anchor_nocase = true
     longest = 223
-    validator = "mixed"
+    reach = 300
+    validator = "client-secret"
     value = "(?:=>|=|:)\\s*[\\\"']?(.+)\\Z"
     boundary = "none"
     reference = "https://12factor.net/config"

@@ -323,14 +323,17 @@ def _likelier(candidate: Candidate) -> tuple[int, bool]:
 
 
 def _settled(found: Iterable[Candidate]) -> list[Candidate]:
-    """One candidate for one place: the surer, then the longer; a generic guess gives way to a named format."""
+    """One candidate for one place: the surer, with what others tell; a generic guess gives way to a named format."""
     best: dict[tuple[int, int], Candidate] = {}
     for candidate in found:
         span = candidate.spans[0]
         key = (span.start, span.end)
         other = best.get(key)
-        if other is None or _rank(candidate) > _rank(other):
+        if other is None:
             best[key] = candidate
+        else:
+            less, more = sorted((other, candidate), key=_rank)
+            best[key] = replace(more, public={**less.public, **more.public}) if less.public else more
     kept: list[Candidate] = []
     sure = sorted((c.spans[0] for c in best.values() if c.confidence > Confidence.POSSIBLE), key=lambda s: s.start)
     begins = [s.start for s in sure]
