@@ -9,7 +9,7 @@ from dumpscan.documentation_examples import is_documentation
 from dumpscan.encodings import sweepable
 from dumpscan.mask import mask
 from dumpscan.model import Candidate, Component, Confidence, Severity, Span
-from dumpscan.plausibility import is_placeholder
+from dumpscan.plausibility import is_harmless_name, is_placeholder
 
 LONGEST_NAME = 128
 LONGEST_VALUE = 4096
@@ -35,15 +35,15 @@ _PASSWORD = re.compile(
 )
 _HARMLESS = re.compile(
     rb"\A(?:old)?pwd\Z|activation_token\Z|startup_token\Z|public|(?:\A|[-_.])(?:no|max|min|num|count|next|page"
-    rb"|cancellation|csrf|xsrf)[-_.]?tokens?\Z|eytoken\Z|syncpoint|tokenizer"
-    rb"|(?:primordial-pipe|-channel)-token\Z",  # names of pipes between Chromium's processes
+    rb"|cancellation|csrf|xsrf)[-_.]?tokens\Z|(?:\A|[-_.])(?:no|max|min|num|count)[-_.]?token\Z|eytoken\Z|syncpoint"
+    rb"|tokenizer|(?:primordial-pipe|-channel)-token\Z",  # the last two: pipes between Chromium's processes
     re.I,
 )
 
 
 def is_telling(name: bytes) -> bool:
     """Whether what is called ``name`` (a variable, a property, an option) is likely to hold a secret."""
-    return _NAME.search(name) is not None and _HARMLESS.search(name) is None
+    return _NAME.search(name) is not None and _HARMLESS.search(name) is None and not is_harmless_name(name)
 
 
 def is_password_name(name: bytes) -> bool:

@@ -37,20 +37,23 @@ def prove(
 
 
 def generators(candidates: Iterable[Candidate], clues: Iterable[Clue]) -> list[Candidate]:
-    """``candidates``, with the AES keys that are also the key of a random generator marked down to ``INFO``.
+    """``candidates``, with the keys that are also the key of a random generator marked down to ``INFO``.
 
-    Takes clues of kind ``drbg-key``, whose value is the key.
+    Takes clues of kind ``drbg-key``, whose value is the key, and whose note names the generator.
     """
-    keys = {b"aes:" + clue.value for clue in clues if clue.kind == "drbg-key"}
-    return [_generator(item) if item.kind == "aes-key" and item.identity in keys else item for item in candidates]
+    owners = {prefix + clue.value: clue.note for clue in clues if clue.kind == "drbg-key" for prefix in _PREFIXES}
+    return [_generator(item, owners[item.identity]) if item.identity in owners else item for item in candidates]
 
 
-def _generator(candidate: Candidate) -> Candidate:
+_PREFIXES = (b"aes:", b"chacha20:")
+
+
+def _generator(candidate: Candidate, owner: bytes) -> Candidate:
     if candidate.severity == Severity.INFO:
         return candidate
     return replace(
         candidate,
         title=f"{candidate.title} (random generator)",
         severity=Severity.INFO,
-        evidence=f"{candidate.evidence} + key of OpenSSL's CTR_DRBG",
+        evidence=f"{candidate.evidence} + key of {owner.decode('ascii')}",
     )
