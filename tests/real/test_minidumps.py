@@ -16,6 +16,7 @@ from dumpscan.signature_examples import expand
 from dumpscan.source import FileSource
 from tests.makers.fixtures import Row, manifest
 from tests.makers.minidump import MinidumpMaker
+from tests.makers.programs import program, run
 from tests.makers.readers import by_package
 
 TOKEN = expand("ghp_<base62:30><crc32>").encode()
@@ -58,18 +59,41 @@ def check(dump: Path, tmp_path: Path, at: int, region: Region) -> None:
     assert not again.findings
 
 
-@REAL
-def test_a_token_in_a_real_minidump(row: Row, tmp_path: Path) -> None:
+def with_a_token(row: Row, dump: Path) -> tuple[int, Region]:
+    """Write the dump with a token in its last memory to ``dump``; returns where it lies."""
     room = regions_of(row.file, lambda r: r.kind == "memory" and r.size >= 256)
     if not room:
         pytest.skip("no memory in it")
-    region = room[-1]
-    at = region.offset + 96
+    at = room[-1].offset + 96
     data = bytearray(row.file.read_bytes())
     data[at - 8 : at + len(TOKEN) + 8] = bytes(8) + TOKEN + bytes(8)
-    dump = tmp_path / "dump"
     dump.write_bytes(data)
-    check(dump, tmp_path, at, region)
+    return at, room[-1]
+
+
+@REAL
+def test_a_token_in_a_real_minidump(row: Row, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    check(dump, tmp_path, *with_a_token(row, dump))
+
+
+def seen_by_breakpad(dump: Path) -> tuple[int, str]:
+    """What Breakpad's ``minidump_stackwalk`` prints of system, threads, registers, backtraces and modules."""
+    walker = program("minidump_stackwalk")
+    if walker is None:
+        pytest.skip("no minidump_stackwalk: npm install --ignore-scripts minidump, its bin/linux-x64 in PATH")
+    done = run(walker, dump)
+    return done.returncode, done.stdout
+
+
+@REAL
+def test_breakpad_walks_the_same_stacks(row: Row, tmp_path: Path) -> None:
+    dump, copy = tmp_path / "dump", tmp_path / "copy"
+    with_a_token(row, dump)
+    before = seen_by_breakpad(dump)
+    assert before[0] or "Thread 0" in before[1]
+    assert redact_path(str(dump), copy, Options(jobs=1), accept_incomplete=True).overwritten >= len(TOKEN) - 4
+    assert seen_by_breakpad(copy) == before
 
 
 @REAL
