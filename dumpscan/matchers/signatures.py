@@ -336,7 +336,7 @@ def _settled(found: Iterable[Candidate]) -> list[Candidate]:
         if other is None:
             best[key] = candidate
         else:
-            less, more = sorted((other, candidate), key=_rank)
+            less, more = sorted((candidate, other), key=_rank)
             best[key] = replace(more, public={**less.public, **more.public}) if less.public else more
     kept: list[Candidate] = []
     sure = sorted((c.spans[0] for c in best.values() if c.confidence > Confidence.POSSIBLE), key=lambda s: s.start)
