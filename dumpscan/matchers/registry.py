@@ -25,6 +25,7 @@ from dumpscan.matchers.pkcs12 import PKCS12
 from dumpscan.matchers.putty import PUTTY
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sexp import Sexp
+from dumpscan.matchers.sexp_text import SEXP_TEXT
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
@@ -46,6 +47,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     SSH_PUBLIC,
     OPENSSH_SHIELD,
     Sexp(),
+    SEXP_TEXT,
     RAW_INTEGERS,
     AesSchedules(),
     CTR_DRBG,
