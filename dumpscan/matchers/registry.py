@@ -26,6 +26,7 @@ from dumpscan.matchers.process_settings import PROCESS_SETTINGS
 from dumpscan.matchers.putty import PUTTY
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sexp import Sexp
+from dumpscan.matchers.sexp_text import SEXP_TEXT
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
@@ -49,6 +50,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     SSH_PUBLIC,
     OPENSSH_SHIELD,
     Sexp(),
+    SEXP_TEXT,
     RAW_INTEGERS,
     AesSchedules(),
     CTR_DRBG,

@@ -16,7 +16,7 @@ import numpy as np
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.likeness import random_like
-from dumpscan.matchers.randomness import Bytes, Positions, WordMap, rows, word_map
+from dumpscan.matchers.randomness import Bytes, Positions, WordMap, different, rows, word_map
 from dumpscan.model import Clue, ClueTable
 
 SIZES = (128, 192, 256, 384, 512, 1024)
@@ -34,7 +34,7 @@ _HEAD = 96
 _UNALIGNED = np.arange(-15, 8)
 """Bytes from where an octet string between plain words seems to begin: its first word may look plain by chance."""
 
-_SHORTER = (-1, 0, 1, 2)
+_SHORTER = np.array([-1, 0, 1, 2])
 """Words that it then seems to be shorter."""
 
 _HALVES = np.array([-4, 0, 4])
@@ -66,13 +66,15 @@ def _clues(mapped: WordMap) -> Iterator[Clue | ClueTable]:
     begins, ends = mapped.borders
     begins = _random_from(mapped, begins + 1) - 1  # the first and the last word may be a number's in part
     ends = _random_from(mapped, ends - _HEAD // 8 - 1) + _HEAD // 8 + 1
+    ending = np.zeros(len(mapped.words) + 2, np.bool_)  # the last stands for all beyond
+    ending[ends] = True
     for size in SIZES:
         words = size // 8
         places = 8 * np.concatenate([begins, ends - words])
         halves = (places[:, None] + _HALVES).ravel()
         yield from _fixed(mapped, "limbs-le", halves, size)
         yield from _fixed(mapped, "words-msw-le32", halves, size)
-        alone = begins[np.logical_or.reduce([np.isin(begins + words - less, ends) for less in _SHORTER])]
+        alone = begins[ending[np.minimum(begins[:, None] + words - _SHORTER, len(ending) - 1)].any(axis=1)]
         octets = np.concatenate([halves, (8 * alone[:, None] + _UNALIGNED).ravel()])
         yield from _fixed(mapped, "octets", octets, size)
         yield from _fixed(mapped, "octets", np.concatenate([octets, 8 * ends - size + 1]), size - 1)
@@ -89,7 +91,7 @@ def _random_from(mapped: WordMap, words: Positions) -> Positions:
 def _fixed(mapped: WordMap, encoding: str, starts: Positions, length: int) -> Iterator[ClueTable]:
     """Numbers of ``length`` bytes; octet strings have no leading zero, and may be one byte shorter than the modulus."""
     octets, dense = mapped.octets, mapped.dense
-    starts = np.unique(starts[(starts >= 0) & (starts <= len(octets) - length)])
+    starts = different(starts[(starts >= 0) & (starts <= len(octets) - length)])
     lowest = {"limbs-le": 0, "octets": length - 1, "words-msw-le32": length - 4}[encoding]
     starts = starts[octets[starts + lowest] & 1 == 1]
     first = -(-starts // 8)

@@ -16,7 +16,7 @@ import numpy as np
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.limb_arithmetic import little_endian
-from dumpscan.matchers.randomness import Flags, Positions, WordMap, rows, various, word_map
+from dumpscan.matchers.randomness import Flags, Positions, WordMap, different, rows, various, word_map
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Clue, ClueTable
 
@@ -113,8 +113,7 @@ def _plausible(mapped: WordMap, starts: Positions, size: int, encoding: str) -> 
     low, high = (i % size for i in _ENDS[encoding])
     starts = starts[octets[starts + high] >= 128]
     starts = starts[octets[starts + low] & 1 == 1]
-    starts = np.sort(starts[_filled(mapped.dense, starts, size)])
-    return starts[np.diff(starts, prepend=-1) > 0]
+    return different(starts[_filled(mapped.dense, starts, size)])
 
 
 def _filled(dense: Flags, starts: Positions, size: int) -> Flags:
