@@ -132,7 +132,7 @@ def busy(folder: Path, trees: Sequence[str]) -> Iterator[tuple[str, list[str], f
         start = [program, "--headless", "--no-sandbox", "--no-first-run", "--remote-debugging-port=0", *options]
         yield "Chromium", [*start, f"file://{folder / 'page.html'}"], 15
     if program := shutil.which("kingfisher"):
-        yield "Kingfisher, reading", [program, "scan", *trees, "--no-validate", "--no-update-check"], 15
+        yield "Kingfisher, reading", [program, "scan", *trees, "--no-validate", "--no-update-check"], 6
 
 
 def _repository(folder: Path) -> Path:

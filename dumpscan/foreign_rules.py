@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yara
@@ -26,6 +27,8 @@ _OPERAND = re.compile(r"\s*\"([^\"\n]*)\"")
 _UNKNOWN = re.compile(r'line \d+: undefined identifier "(\w+)"')
 _CONDITION = re.compile(r"\bcondition\s*:")
 _WORD = re.compile(r"(?<![$#@!\w])\w+")
+_VARIABLES = frozenset(("filename", "filepath", "extension", "filetype", "owner"))
+"""What scanners of files (LOKI, THOR, ClamAV) define outside of rules."""
 _NAMED = 5
 """Rules of a file that its warning names."""
 
@@ -56,13 +59,13 @@ def parse_foreign(
     wanted: Iterable[str],
     warnings: list[str],
     refused: list[str],
-    others: Collection[Path] = (),
+    others: Mapping[Path, str] = MappingProxyType({}),
 ) -> ForeignFile:
     """The rules of a user's file that can be run on windows.
 
     ``refused`` gets those that cannot, and why: they need a file, a module, another file, or a variable of another
-    tool's. ``warnings`` gets what the others lack of our meta, ``wanted``. ``others`` are all files that are loaded:
-    what a file includes is not read through it.
+    tool's. ``warnings`` gets what the others lack of our meta, ``wanted``. ``others`` are the texts of all files that
+    are loaded: what a file includes is not read through it.
     """
     found = blocks(text)
     words = {block.name: frozenset(_WORD.findall(_CONDITION.split(block.code, 1)[-1])) for block in found}
@@ -74,7 +77,7 @@ def parse_foreign(
             line = text.count("\n", 0, statement.start()) + 1
             refused.append(f"{file}:{line}: include {operand[1]}: not read; name that file as well")
     text = _without(text, [(statement.start(), operand.end()) for statement, operand in statements])
-    runnable, metas = _compiled(text, file, found, words, reasons)
+    runnable, metas = _compiled(text, file, found, words, reasons, others.values())
     pointless = "no strings: nothing to point at"
     mute = {b.name: pointless for b in found if b.name in metas and not re.search(r"\bstrings\s*:", b.code)}
     reasons |= mute
@@ -93,7 +96,12 @@ def parse_foreign(
 
 
 def _compiled(
-    text: str, file: str, found: Sequence[Block], words: Mapping[str, frozenset[str]], reasons: dict[str, str]
+    text: str,
+    file: str,
+    found: Sequence[Block],
+    words: Mapping[str, frozenset[str]],
+    reasons: dict[str, str],
+    others: Iterable[str],
 ) -> tuple[str, dict[str, dict[str, Any]]]:
     """The text without what cannot be run, and the meta of what remains; adds to ``reasons``."""
     while True:
@@ -104,10 +112,15 @@ def _compiled(
         except yara.Error as error:
             unknown = _UNKNOWN.search(str(error))
             guilty = [name for name in words if name not in reasons and unknown and unknown[1] in words[name]]
-            if not guilty or not unknown:
+            if not guilty or not unknown or not _is_outside(unknown[1], others):
                 raise SignatureError(f"{file}: {error}") from None
             reason = f"{unknown[1]}: neither a rule of this file nor known of a window"
             reasons.update(dict.fromkeys(guilty, reason))
+
+
+def _is_outside(name: str, others: Iterable[str]) -> bool:
+    """Whether ``name`` is a variable that other tools define, or a rule of another file: anything else is a mistake."""
+    return name in _VARIABLES or any(re.search(rf"^[^/\n]*\brule\s+{name}\b", text, re.M) for text in others)
 
 
 def _unfit(block: Block, modules: Iterable[str]) -> str:

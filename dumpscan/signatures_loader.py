@@ -113,17 +113,16 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
     own: list[Signature] = []
     digest = hashlib.sha256()
     if builtin:
-        texts = {path.name: _read(path) for path in builtin_files()}
-        for text in texts.values():
+        shipped = {path.name: _read(path) for path in builtin_files()}
+        for text in shipped.values():
             digest.update(_frame(text))
-        own += _kept(digest.hexdigest(), texts)
+        own += _kept(digest.hexdigest(), shipped)
     foreign: list[ForeignFile] = []
     warnings: list[str] = []
     refused: list[str] = []
-    paths = _user_files(user_paths)
-    others = frozenset(path.resolve() for path in paths)
-    for path in paths:
-        text = _read(path)
+    texts = {path: _read(path) for path in _user_files(user_paths)}
+    others = {path.resolve(): text for path, text in texts.items()}
+    for path, text in texts.items():
         digest.update(_frame(text))
         if _is_ours(text):
             own += parse(text, str(path))

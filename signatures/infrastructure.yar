@@ -1560,7 +1560,7 @@ rule truenas_api_key {
     longest = 149
     validator = "random"
     value = "([0-9]{1,6}-[0-9A-Za-z]{64})\\Z"
-    reference = "https://www.truenas.com/docs/api/"
+    reference = "https://www.truenas.com/docs/scale/scaletutorials/toptoolbar/managingapikeys/"
     example = "\"method\":\"auth.login_with_api_key\", \"params\":[\"8-<base62:64>\"]"
     example2 = "TRUENAS_API_KEY=12-<base62:64>"
     counterexample = "TRUENAS_API_KEY=1-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"

@@ -825,7 +825,7 @@ rule newrelic_mobile_token {
     anchor = "-NRMA"
     longest = 47
     validator = "hex-random"
-    reference = "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/"
+    reference = "https://docs.newrelic.com/docs/mobile-monitoring/new-relic-mobile/maintenance/configure-settings-for-mobile-monitoring/"
     example = "AA<hex:40>-NRMA"
     example2 = "eu01xx<hex:36>-NRMA"
     counterexample = "AA0000000000000000000000000000000000000000-NRMA"

@@ -1123,7 +1123,7 @@ rule settlemint_token {
     anchor = "sm_pat_|sm_aat_|sm_sat_"
     longest = 23
     validator = "random"
-    reference = "https://console.settlemint.com/documentation/platform-components/security-and-authentication/personal-access-tokens"
+    reference = "https://github.com/settlemint/docs"
     example = "sm_pat_<lownum:16>"
     example2 = "sm_aat_<lownum:16>"
     counterexample = "sm_pat_xxxxxxxxxxxxxxxx"

@@ -132,6 +132,7 @@ def test_community_packs_are_refused_rule_by_rule(tmp_path: Path) -> None:
     (tmp_path / "index.yar").write_text(
         'include "./mail.yar"\ninclude "gone.yar" // a comment\n/* include "no.yar" */\n'
     )
+    (tmp_path / "elf.yara").write_text('private rule is_elf { strings: $a = "ELF" condition: $a }\n')
     (tmp_path / "mail.yar").write_text(
         'import "androguard"\n'
         'private rule part { strings: $a = "part of it" condition: $a }\n'
@@ -143,7 +144,7 @@ def test_community_packs_are_refused_rule_by_rule(tmp_path: Path) -> None:
         "rule all_of_them { condition: named and mobile }\n"
     )
     ruleset = load(builtin=False, user_paths=[tmp_path])
-    assert [r.name for f in ruleset.foreign for r in f.rules] == ["part", "kept"]
+    assert [r.name for f in ruleset.foreign for r in f.rules] == ["is_elf", "part", "kept"]
     told = [line.removeprefix(f"{tmp_path}/") for line in ruleset.refused]
     assert [line.split(":")[0] + line.split(":", 2)[2] for line in told] == [
         "index.yar include gone.yar: not read; name that file as well",
@@ -153,14 +154,15 @@ def test_community_packs_are_refused_rule_by_rule(tmp_path: Path) -> None:
         "mail.yar rule both: no strings: nothing to point at",
         "mail.yar rule all_of_them: needs rule mobile",
     ]
-    assert len(ruleset.warnings) == 1
-    assert "part, kept: on whole windows, as written; lacks id, title" in ruleset.warnings[0]
+    assert len(ruleset.warnings) == 2
+    assert "part, kept: on whole windows, as written; lacks id, title" in ruleset.warnings[1]
 
 
 def test_a_broken_rule_stops_the_pack(tmp_path: Path) -> None:
-    (tmp_path / "pack.yar").write_text('rule broken { strings: $a = "unclosed condition: $a }\n')
-    with pytest.raises(SignatureError, match=r"pack\.yar"):
-        load(builtin=False, user_paths=[tmp_path])
+    for text in ('rule broken { strings: $a = "unclosed condition: $a }\n', "rule broken { condition: nonsense }\n"):
+        (tmp_path / "pack.yar").write_text(text)
+        with pytest.raises(SignatureError, match=r"pack\.yar"):
+            load(builtin=False, user_paths=[tmp_path])
 
 
 def test_a_pack_of_thousands_is_read_once(tmp_path: Path) -> None:
