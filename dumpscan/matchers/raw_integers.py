@@ -11,6 +11,7 @@ from dumpscan.matchers.integer_structures import IntegerStructures
 from dumpscan.matchers.randomness import word_map
 from dumpscan.matchers.rsa_exponents import RsaExponents
 from dumpscan.matchers.rsa_limbs import RsaLimbs
+from dumpscan.matchers.unaligned_octets import UnalignedOctets
 from dumpscan.model import Evidence
 
 
@@ -27,6 +28,7 @@ class RawIntegers:
         yield from RsaLimbs().from_map(mapped)
         yield from RsaExponents().from_map(mapped)
         yield from EcScalars().from_map(mapped)
+        yield from UnalignedOctets().from_map(mapped)
         if view.pointer_size == 8 and view.byte_order == "little":
             yield from IntegerStructures().from_map(mapped, view.mapped)
 

@@ -1,0 +1,77 @@
+"""Lone scalars and seeds that do not begin at a word: behind zero bytes, or behind a small number of 32 bits.
+
+Emits clues of kind ``octets-alone``, as :mod:`dumpscan.matchers.ec_scalars` does for those that do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.likeness import random_like
+from dumpscan.matchers.randomness import Positions, WordMap, edges, rows, small, various, word_map
+from dumpscan.model import Clue, ClueTable
+
+SIZES = (32, 48, 56, 57, 64, 66)
+"""Widths in bytes of scalars and seeds."""
+
+MAX_TRIED = 65_536
+"""Places of one window and width that are looked at; more is a recorded limit."""
+
+_SMALL = np.uint64(1 << 16)
+
+
+@dataclass(frozen=True, slots=True)
+class UnalignedOctets:
+    """Window matcher for the above."""
+
+    name: str = "unaligned-octets"
+    anchors: Sequence[bytes] = ()
+    reach: int = 128
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue | ClueTable]:
+        return self.from_map(word_map(view))
+
+    def from_map(self, mapped: WordMap) -> Iterator[Clue | ClueTable]:
+        """As :meth:`match`, for a window that is mapped already."""
+        first, end = _stretches(mapped)
+        for size in SIZES:
+            near = np.flatnonzero(np.abs(end - first - size // 8) <= 2)
+            if size != 66:  # half of the scalars of P-521 begin with a zero byte
+                near = near[mapped.words[first[near]] != 0]
+            starts = np.concatenate([_starts(mapped, first[near], end[near], shift, size) for shift in range(1, 8)])
+            starts = np.unique(starts[starts <= len(mapped.octets) - size])
+            if len(starts) > MAX_TRIED:
+                yield Clue("limit", b"", 0, 0, "", b"more unaligned octets than the limit of one window")
+                starts = starts[:MAX_TRIED]
+            table = rows(mapped.octets, starts, size)
+            kept = various(table) & random_like(table) if len(starts) else np.zeros(0, np.bool_)
+            if kept.any():
+                yield ClueTable("octets-alone", table[kept].tobytes(), starts[kept] + mapped.base, size, "octets")
+
+
+def _stretches(mapped: WordMap) -> tuple[Positions, Positions]:
+    """The first words of numbers, and where their last random-looking words end. The first word may look plain, for
+    few of its bytes are the number's; so may one inside, by chance, that is neither a small number nor a pointer."""
+    begins, ends = edges(mapped.random)
+    gap = np.flatnonzero(begins[1:] - ends[:-1] == 1)
+    gap = gap[~small(mapped.words[ends[gap]])]
+    first, end = np.concatenate([begins, begins[gap]]), np.concatenate([ends, ends[gap + 1]])
+    first, end = np.concatenate([first, first - 1]), np.concatenate([end, end])
+    head = mapped.words[np.maximum(first, 0)]
+    plain = (head & np.uint64(0xFF) == 0) | (head & np.uint64(0xFFFFFFFF) < _SMALL)
+    kept = (first >= 0) & plain
+    return first[kept], end[kept]
+
+
+def _starts(mapped: WordMap, first: Positions, end: Positions, shift: int, size: int) -> Positions:
+    """Where numbers begin that are ``shift`` bytes into their first words; bytes from the map's base."""
+    last = first + (shift + size - 1) // 8
+    closed = (end == last) | (end == last + 1)
+    head = mapped.words[first] & np.uint64((1 << 8 * shift) - 1)
+    plain = head < _SMALL if shift == 4 else head == 0
+    starts: Positions = 8 * first[closed & plain] + shift
+    return starts
