@@ -20,6 +20,7 @@ from dumpscan.formats.macho_core import MAX_COMMAND_BYTES, MachoCore
 from dumpscan.model import Layout, Module, Region, Thread
 from dumpscan.source import FileSource
 from tests.makers.fixtures import manifest
+from tests.makers.lldb import seen_by_lldb
 from tests.makers.macho import ARM64, I386, PPC, X86_64, Core, Segment
 from tests.makers.planted import github_token
 from tests.makers.programs import run
@@ -216,16 +217,6 @@ def test_a_copy_of_a_gigabyte_of_holes_keeps_them_and_opens_in_lldb(tmp_path: Pa
     with copy.open("rb") as file:
         file.seek(stack.offset + stack.size // 2)
         assert token[4:] not in file.read(len(token))
-    assert seen_by_lldb(copy) == seen_by_lldb(dump)
-
-
-def seen_by_lldb(core: Path) -> str:
-    """Threads, backtrace, registers and images as LLDB reads them."""
-    if not shutil.which("lldb-14"):
-        pytest.skip("lldb-14 not installed")
-    commands = [f"target create --core {core}", "thread list", "bt 5", "register read", "image list"]
-    options = [part for command in commands for part in ("-o", command)]
-    modules = "PYTHONPATH=/usr/lib/llvm-14/lib/python3.11/dist-packages"
-    done = run("env", modules, "lldb-14", "-b", "--no-lldbinit", *options)
-    assert "thread #1" in done.stdout, done.stdout[-500:] + done.stderr[-500:]
-    return done.stdout.replace(str(core), "CORE")
+    before = seen_by_lldb(dump)
+    assert "thread #1" in before
+    assert seen_by_lldb(copy) == before
