@@ -19,7 +19,9 @@ from dumpscan import __version__
 from dumpscan.baseline import dump_baseline, load_baseline
 from dumpscan.config import find_config, read_config
 from dumpscan.containers.folder import NAME as FOLDER
-from dumpscan.containers.opening import KINDS
+from dumpscan.containers.opening import KINDS, UNREAD
+from dumpscan.containers.zips import Zip
+from dumpscan.decoders import WRAPPERS
 from dumpscan.errors import DumpscanError, IncompleteError, RedactionError, UsageError
 from dumpscan.formats.registry import FORMATS
 from dumpscan.known_keys import load_known_keys
@@ -58,6 +60,7 @@ def _common(command: _Command) -> _Command:
             click.option("--fingerprint-key", type=_FILE, help="File whose bytes key the fingerprints."),
             click.option("--jobs", type=click.IntRange(0), default=0, help="Worker processes; 0: one a processor."),
             click.option("--quiet", is_flag=True, help="Nothing on standard error but errors."),
+            click.option("--no-digest", is_flag=True, help="Leave the dump's SHA-256 out of the report: faster."),
             click.option("--no-progress", is_flag=True, help="No progress bar."),
         )
     ):
@@ -175,13 +178,19 @@ def baseline(dumps: tuple[str, ...], output: Path | None, **common: Any) -> int:
 
 @cli.command("formats")
 def formats_command() -> int:
-    """List the dump formats that are recognised, and what is done with each."""
-    width = max(len(name) for name in (*(fmt.name for fmt in FORMATS), *(kind.name for kind in KINDS), FOLDER))
-    for fmt in FORMATS:
-        click.echo(f"{fmt.name:<{width}}  {fmt.title}: {fmt.handling}")
+    """List the formats, containers and wrappers that are recognised, and what is done with each."""
+    rows = [(fmt.name, f"{fmt.title}: {fmt.handling}") for fmt in FORMATS]
     for kind in KINDS:
-        click.echo(f"{kind.name:<{width}}  {kind.title}: every member is scanned; the copy has the same members")
-    click.echo(f"{FOLDER:<{width}}  folder: as an archive; the copy is a folder")
+        unread = f"; not read: {kind.unread}" if kind.unread else ""
+        rows.append((kind.name, f"{kind.title}: every member is scanned; the copy has the same members{unread}"))
+    rows.append((FOLDER, "folder: as an archive; the copy is a folder"))
+    rows += [
+        (name, "compressed file: taken off, and put on again around the copy") for name in WRAPPERS if name != Zip.name
+    ]
+    rows += [(name, "archive: recognised, and not read; the verdict is inconclusive") for name in UNREAD.values()]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        click.echo(f"{name:<{width}}  {text}")
     return 0
 
 
@@ -238,6 +247,7 @@ def _options(common: dict[str, Any]) -> tuple[Ruleset, Options]:
         accepted=load_baseline(common["baseline"]) if common["baseline"] else frozenset(),
         ignored=frozenset(common["ignore"]),
         refused=tuple(str(rule) for rule in ruleset.refused),
+        digest=not common["no_digest"],
         fingerprint_key=key,
     )
     return ruleset, options

@@ -27,7 +27,8 @@ WRAPPERS = ("gzip", "zstd", "xz", "lz4", "bzip2", "zip")
 CHUNK = 256 << 10
 """Bytes read, and bytes decompressed, at once."""
 
-_MEMORY = 1 << 29  # what a decompressor may take: xz -9 wants 65 MiB, zstd --long=27 128 MiB
+MEMORY = 1 << 29
+"""What a decompressor may take: xz -9 wants 65 MiB, zstd --long=27 128 MiB."""
 
 
 class Damage(Exception):  # noqa: N818
@@ -72,7 +73,7 @@ def recognise(source: Source) -> str:
 # ---------------------------------------------------------------- stream decoders
 
 
-class _Decoder(Protocol):
+class Decoder(Protocol):
     """What the decompressors of bz2, lzma and lz4 have in common; the others are adapted to it."""
 
     @property
@@ -84,7 +85,7 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-class _Inflate:
+class Inflate:
     """zlib with the interface of bz2."""
 
     def __init__(self, window_bits: int) -> None:
@@ -110,7 +111,7 @@ class _Inflate:
         return out
 
 
-class _Zstd:
+class Zstd:
     """zstandard with the interface of bz2.
 
     Its decompressor cannot bound its output, so the input is cut: a piece holds at most 256 blocks of 128 KiB.
@@ -119,7 +120,7 @@ class _Zstd:
     _PIECE = 1024
 
     def __init__(self) -> None:
-        self._zstd = zstandard.ZstdDecompressor(max_window_size=_MEMORY).decompressobj()
+        self._zstd = zstandard.ZstdDecompressor(max_window_size=MEMORY).decompressobj()
         self._pending = b""
         self._at = 0
 
@@ -148,15 +149,15 @@ class _Zstd:
         return b"".join(out)
 
 
-_DECODERS: dict[str, Callable[[], _Decoder]] = {
-    "gzip": lambda: _Inflate(31),
-    "zstd": _Zstd,
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY),
-    "lz4": lambda: cast(_Decoder, lz4.frame.LZ4FrameDecompressor()),
+_DECODERS: dict[str, Callable[[], Decoder]] = {
+    "gzip": lambda: Inflate(31),
+    "zstd": Zstd,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MEMORY),
+    "lz4": lambda: cast(Decoder, lz4.frame.LZ4FrameDecompressor()),
     "bzip2": bz2.BZ2Decompressor,
 }
 
-_CORRUPT = (zlib.error, lzma.LZMAError, zstandard.ZstdError, RuntimeError, OSError, EOFError, ValueError, MemoryError)
+CORRUPT = (zlib.error, lzma.LZMAError, zstandard.ZstdError, RuntimeError, OSError, EOFError, ValueError, MemoryError)
 """What decoders raise on damaged input; lz4 raises RuntimeError, bz2 OSError."""
 
 
@@ -175,12 +176,12 @@ class _Input:
         return data
 
 
-def _member(decoder: _Decoder, data: bytes, stream: _Input) -> Iterator[bytes]:
+def _member(decoder: Decoder, data: bytes, stream: _Input) -> Iterator[bytes]:
     """Decompress one member (frame, stream); its first bytes are ``data``."""
     while True:
         try:
             out = decoder.decompress(data, CHUNK)
-        except _CORRUPT as error:
+        except CORRUPT as error:
             raise Damage(f"is damaged before byte {stream.at} ({error})") from None
         if out:
             yield out
@@ -225,7 +226,7 @@ def _as_file(source: Source, progress: Callable[[int], None]) -> BinaryIO:
     return cast(BinaryIO, SourceFile(source, _LONGEST_READ, too_long, progress))
 
 
-_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, struct.error, KeyError, IndexError, *_CORRUPT)
+_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, struct.error, KeyError, IndexError, *CORRUPT)
 
 
 def decode_zip(source: Source, progress: Callable[[int], None], names: list[str]) -> Iterator[bytes]:
@@ -293,7 +294,7 @@ def _decode_zip_head(source: Source, progress: Callable[[int], None], names: lis
     names.append(source.read(30, name_size).decode("utf-8", "replace"))
     stream = _Input(source, progress, 30 + name_size + extra_size)
     if method == zipfile.ZIP_DEFLATED:
-        yield from _member(_Inflate(-15), b"", stream)
+        yield from _member(Inflate(-15), b"", stream)
     elif method == zipfile.ZIP_STORED:
         left = size if 0 < size < 0xFFFFFFFF and not flags & 8 else source.size
         while left > 0 and (data := stream.next()):

@@ -42,9 +42,8 @@ _ESCAPED = [f"\\x{byte:02x}".encode() for byte in range(256)]
 
 def _cache_key(literals: Sequence[bytes]) -> str:
     """Changes with the literals, the engine and the processor that the database was compiled for."""
-    digest = hashlib.sha256()
-    for literal in literals:
-        digest.update(len(literal).to_bytes(4, "little") + literal)
+    lengths = ",".join(str(len(literal)) for literal in literals)
+    digest = hashlib.sha256(b"".join([lengths.encode(), *literals]))
     version = getattr(hyperscan, "__version__", "")
     return f"{digest.hexdigest()} {version} {platform.machine()} {_processor()}"
 

@@ -215,12 +215,16 @@ def _mark(path: Path, scan: Scan, spans: Sequence[Span], options: Options, progr
             raise RedactionError("the copy differs from the dump outside the occurrences and the mark")
         if any(marked.read(edit.offset, len(edit.data)) != edit.data for edit in made):
             raise RedactionError("the mark does not read back")
-        again = scan_source(marked, "copy", options, _renamed(progress))
+        again = _scan_copy(marked, options, progress)
         rest = [*again.secrets, *sweep_source(marked, again.layout, scan.secrets, options)]
         if again.report.format != scan.report.format or _known(again) != _known(scan):
             raise RedactionError("the copy with its mark does not read as the dump did; redact it without --mark")
         if any(secret.places for secret in rest):
             raise RedactionError("no copy left: something is found in it with its mark; redact it without --mark")
+
+
+def _scan_copy(copy: Source, options: Options, progress: Progress) -> Scan:
+    return scan_source(copy, "copy", replace(options, digest=False), _renamed(progress))
 
 
 def _known(scan: Scan) -> tuple[object, ...]:
@@ -271,7 +275,7 @@ def redact_encoded(view: PlainSource, target: Path, scan: Scan, options: Options
     """Write the file behind ``view`` to ``target`` anew, without what is found; returns the plain bytes overwritten."""
 
     def rest(written: FileSource, plain: PlainSource) -> list[Secret]:
-        again = scan_source(written, "copy", options, _renamed(progress))
+        again = _scan_copy(written, options, progress)
         return [*again.secrets, *sweep_source(plain, again.layout, scan.secrets, options)]
 
     return rewrite(view, target, scan.secrets, filler, rest, _ROUNDS)
@@ -324,7 +328,7 @@ def redact_until_clean(plain: FileSource, path: Path, scan: Scan, options: Optio
         in_text = all(region.kind == "text" for region in scan.layout.regions)
         _overwrite(plain, path, places, text_filler if in_text else filler)
         spans = merged_spans([*spans, *places])
-        again = scan_source(plain, "copy", options, _renamed(progress))
+        again = _scan_copy(plain, options, progress)
         if again.report.format != scan.report.format:
             raise RedactionError("the copy is no longer recognised as the format of the dump")
         secrets = [*again.secrets, *sweep_source(plain, again.layout, scan.secrets, options)]

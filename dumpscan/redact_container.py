@@ -227,7 +227,7 @@ def _write_container(container: Container | None, out: object, content: object) 
 
 
 def _refuse_lost(container: Container) -> None:
-    if not container.complete:
+    if not container.complete or (container.problems and not container.members):
         raise RedactionError(f"no copy written: {container.problems[-1]}")
     for member in container.members:
         if member.lost:

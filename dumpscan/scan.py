@@ -40,8 +40,9 @@ from dumpscan.model import (
 )
 from dumpscan.plain import bottom
 from dumpscan.protect import forbid_core_dumps
+from dumpscan.prove.means import Means, here
 from dumpscan.prove.registry import conclude, prove
-from dumpscan.seams import REACH, left_out, seam_stretches
+from dumpscan.seams import REACH, left_out, seam_stretches, told
 from dumpscan.source import Source
 from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
 from dumpscan.windows import MARGIN, WINDOW, Window, cut, plan
@@ -50,6 +51,9 @@ from dumpscan.wrappers import open_source
 CLUE_CAP = 1_000_000
 PLACE_CAP = 2_000_000
 """Clues and places kept for one dump; more than that is a limit of the report."""
+
+MANY_CLUES = 10_000
+"""Clues from which proofs are spread over processes, which take some 0.1 s to start."""
 
 SEAM_RATIO = 2
 """Bytes across page borders that are looked at once more, as a multiple of those of the dump."""
@@ -65,7 +69,8 @@ Progress = Callable[[str, int, int], None]
 class Options:
     """How to scan.
 
-    ``jobs`` 0 means one for each processor; ``ignored`` names signatures and kinds that fail no gate;
+    ``jobs`` 0 means one for each processor; ``ignored`` names signatures and kinds that fail no gate; without
+    ``digest`` the report has no SHA-256 of the dump (where most of it is zero, that takes the most time);
     ``fingerprint_key`` is made for the run by default; ``now`` (seconds since 1970) decides which tokens have expired.
     """
 
@@ -77,6 +82,7 @@ class Options:
     accepted: frozenset[str] = frozenset()
     ignored: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
+    digest: bool = True
     fingerprint_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
     window: int = WINDOW
     margin: int = MARGIN
@@ -127,14 +133,15 @@ def scan_source(
     windows = _Windows(source, layout, options)
     with ThreadPoolExecutor(1) as side, _stopping() as stopped:
         with _pool(options, windows, partial(prepare, job)) as executor:
-            digest = side.submit(content_digest, bottom(source), stopped)
+            digest = side.submit(content_digest, bottom(source), stopped) if options.digest else None
             state = _first_pass(executor, job, windows, options, progress)
         if windows.left_out:
             state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
         heap = _read_heap(state, source, layout)
         _prove(state, source, layout, options)
         _sweep(state, job, windows, options, layout, progress)
-        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result(), heap)
+        sha256 = digest.result() if digest else ""
+        return _finish(state, source, path, layout, options, (*layout.unread, *unread), sha256, heap)
 
 
 class _Windows:
@@ -143,6 +150,7 @@ class _Windows:
     def __init__(self, source: Source, layout: Layout, options: Options) -> None:
         self._owning = list(plan(layout.regions, options.window, options.margin))
         self._spaces, self._budget = layout.spaces, SEAM_RATIO * source.size
+        self._told = [region for region in layout.regions if region.holds] if layout.spaces else []
         self.left_out = left_out(self._spaces, self._budget)
 
     def __len__(self) -> int:
@@ -151,7 +159,7 @@ class _Windows:
     def __iter__(self) -> Iterator[Window]:
         yield from self._owning
         for window in cut(seam_stretches(self._spaces, self._budget), _SEAM_WINDOW, REACH):
-            yield replace(window, seams=True)
+            yield replace(told(window, self._told), seams=True)
 
 
 class _Rest:
@@ -297,16 +305,20 @@ def _read_heap(state: _State, source: Source, layout: Layout) -> Objects | None:
 
 
 def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
+    started = time.perf_counter()
     memory = AddressMap(layout)
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
     found = all_clues(state.tables)
     # what stands at a seam may have been met in several address spaces
     clues = tuple(dict.fromkeys(found) if layout.spaces else found)
-    proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source))
+    with _pool(options, range(len(clues) // MANY_CLUES * options.workers), _nothing) as executor:
+        means = Means(partial(memory.around, source), executor.map if executor else here)
+        proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source), means)
     state.limits.update(limits)
     for candidate in proven:
         state.secrets.add(candidate)
     state.secrets.replace(conclude(state.secrets.candidates(), clues, publics))
+    state.seconds["proofs"] += time.perf_counter() - started  # type: ignore[assignment]
 
 
 def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout: Layout, progress: Progress) -> None:

@@ -79,7 +79,7 @@ def scan_container(opened: OpenedContainer, path: str, options: Options, progres
     report = DumpReport(
         path=path,
         size=coverage.size,
-        sha256=content_digest(opened.opened.source) if opened.opened else "",
+        sha256=content_digest(opened.opened.source) if opened.opened and options.digest else "",
         format=container.kind,
         architecture=None,
         verdict=verdict(found, incomplete, options),

@@ -19,7 +19,8 @@ from dumpscan.errors import DumpscanError
 from dumpscan.scan import Options
 from dumpscan.scan_container import scan_any
 from tests.makers.fixtures import manifest
-from tests.makers.fuzzed import dumps
+from tests.makers.fuzzed import archives, dumps
+from tests.makers.seven_zip import resealed
 
 LARGEST = 128 << 10
 """Bytes of the fixtures that are damaged, besides the made ones."""
@@ -28,9 +29,9 @@ _NUMBERS = (0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 63, (1 << 64)
 
 
 def seeds() -> dict[str, bytes]:
-    """Whole dumps by name: one made of each format, and small real ones where they are."""
+    """Whole dumps by name: one made of each format, containers of each kind, and small real ones where they are."""
     real = {row.id: row.file.read_bytes() for row in manifest() if row.size <= LARGEST}
-    return dumps() | real
+    return dumps() | archives() | real
 
 
 def damaged(whole: bytes, source: random.Random) -> bytes:
@@ -77,7 +78,10 @@ def cases(seed: int) -> Iterator[tuple[str, bytes]]:
     names = sorted(whole)
     while True:
         name = names[source.randrange(len(names))]
-        yield name, damaged(whole[name], source)
+        data = damaged(whole[name], source)
+        if name.startswith("7z") and source.random() < 0.8:  # or no damage gets past the checksums of its headers
+            data = resealed(data)
+        yield name, data
 
 
 def main() -> None:

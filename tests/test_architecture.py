@@ -13,8 +13,20 @@ import dumpscan
 PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
-    ("model", "errors", "protect", "mappings", "parts"),
-    ("cache", "source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    ("model", "kernel", "errors", "protect", "mappings", "parts"),
+    (
+        "cache",
+        "source",
+        "plain",
+        "literals",
+        "mask",
+        "aes",
+        "asn1",
+        "chacha20",
+        "keys",
+        "checksums",
+        "documentation_examples",
+    ),
     ("bip39", "verdicts", "as_file", "cursor"),
     ("plausibility",),
     (

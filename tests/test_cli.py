@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import dumpscan
+from dumpscan.containers.opening import KINDS
 from dumpscan.formats.registry import FORMATS
 from tests.makers.planted import EC_KEY, pem, planted
 
@@ -69,6 +71,17 @@ def test_no_writer_tells_a_secret(dump: Path, writer: str) -> None:
         text = secret.strip(b"\0")
         for form in (text, text.hex().encode()):
             assert not any(form[i : i + 16] in output for i in range(16, len(form) - 16, 8)), writer
+
+
+def test_the_digest_can_be_left_out(dump: Path) -> None:
+    with_digest, without = (
+        json.loads(dumpscan_run("scan", "-f", "json", *more, dump).stdout)["dumps"][0] for more in ([], ["--no-digest"])
+    )
+    assert with_digest["sha256"] == hashlib.sha256(dump.read_bytes()).hexdigest()
+    assert without["sha256"] == ""
+    assert without["coverage"] == with_digest["coverage"]
+    assert b"sha256 " not in dumpscan_run("scan", "--no-digest", dump).stdout
+    assert b"sha256 " not in dumpscan_run("scan", "--no-digest", "-f", "html", dump).stdout
 
 
 def test_thresholds(dump: Path) -> None:
@@ -283,7 +296,10 @@ def test_known_key_names_the_owner(tmp_path: Path) -> None:
 def test_lists() -> None:
     formats = dumpscan_run("formats")
     assert formats.returncode == 0
-    assert all(fmt.name.encode() in formats.stdout for fmt in FORMATS)
+    listed = [line.split()[0].decode() for line in formats.stdout.splitlines()]
+    known = {fmt.name for fmt in FORMATS} | {kind.name for kind in KINDS}
+    assert set(listed) == known | {"folder", "gzip", "zstd", "xz", "lz4", "bzip2", "rar"}
+    assert len(listed) == len(set(listed))
     rules = dumpscan_run("signatures", "list")
     assert rules.returncode == 0
     assert b"github" in rules.stdout

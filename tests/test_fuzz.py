@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from dumpscan.containers.opening import KINDS, OpenedContainer, open_any, troubles
 from dumpscan.formats.registry import FORMATS, recognise
 from dumpscan.source import FileSource
 from tests.fuzz import cases, scanned
-from tests.makers.fuzzed import dumps
+from tests.makers.fuzzed import archives, dumps
 
 
 def test_a_dump_of_every_format_is_damaged(tmp_path: Path) -> None:
@@ -20,6 +21,18 @@ def test_a_dump_of_every_format_is_damaged(tmp_path: Path) -> None:
         named.add(recognise(source).name)
         source.close()
     assert named | {"avml"} == {fmt.name for fmt in FORMATS}  # AVML needs a library that is optional
+
+
+def test_a_container_of_every_kind_is_damaged(tmp_path: Path) -> None:
+    named = set()
+    for data in archives().values():
+        path = tmp_path / "archive"
+        path.write_bytes(data)
+        with open_any(str(path)) as opened:
+            assert isinstance(opened, OpenedContainer)
+            assert not list(troubles(opened.container))
+            named.add(opened.container.kind)
+    assert named == {kind.name for kind in KINDS}
 
 
 @pytest.mark.parametrize("seed", range(8))

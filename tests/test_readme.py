@@ -84,7 +84,7 @@ def test_the_two_commands() -> None:
     first = re.search(r"^    pip install '\.\[fast\]' && dumpscan scan (\S+)$", README, re.M)
     assert first
     assert (ROOT / first[1]).is_file()
-    assert re.search(r"^    pip install '\.\[fast,test\]' && python -m pytest -q", README, re.M)
+    assert re.search(r"^    pip install -e '\.\[fast,test\]' && python -m pytest -q", README, re.M)
     setup = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     assert "\nfast =\n" in setup
     assert "\ntest =\n" in setup

@@ -31,6 +31,7 @@ class Apport:
 
     name = "apport-crash"
     title = "Apport crash report"
+    unread = ""
 
     def sniff(self, source: Source) -> bool:
         return _START.match(source.read(0, 256)) is not None

@@ -64,11 +64,12 @@ class Kind(Protocol):
 
     ``items`` yields members whose data is to be read before the next is asked for, and raises
     :class:`dumpscan.decoders.Damage` after the last that can be read. ``write`` makes such a container again, with
-    the same members in the same order, the same names, modes and times.
+    the same members in the same order, the same names, modes and times. ``unread`` names what is not read in one.
     """
 
     name: str
     title: str
+    unread: str
 
     def sniff(self, source: Source) -> bool: ...
 

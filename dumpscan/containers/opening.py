@@ -14,8 +14,10 @@ from typing import BinaryIO
 
 from dumpscan.containers.apport import Apport
 from dumpscan.containers.base import Container, Item, Kind, Member
+from dumpscan.containers.cab import Cabinet
 from dumpscan.containers.folder import NAME as FOLDER
 from dumpscan.containers.folder import folder_items
+from dumpscan.containers.seven_zip import SevenZip
 from dumpscan.containers.tar import Tar
 from dumpscan.containers.zips import Zip
 from dumpscan.decoders import Damage, recognise
@@ -24,20 +26,16 @@ from dumpscan.model import Unread
 from dumpscan.source import FileSource, Source, Spool
 from dumpscan.wrappers import Limits, Opened, open_source
 
-KINDS: tuple[Kind, ...] = (Apport(), Zip(), Tar())
-UNSUPPORTED = {b"7z\xbc\xaf\x27\x1c": "7z", b"MSCF\0\0\0\0": "cab", b"Rar!\x1a\x07": "rar"}
-"""Archives that are recognised, and not read.
-
-cabarchive 0.2 unpacks all files into memory before any can be counted; 65,535 of them may share one folder of 2 GiB.
-py7zr 1.1 pushes the members of a solid block, where :meth:`Kind.items` is asked for one after the other.
-"""
+KINDS: tuple[Kind, ...] = (Apport(), Zip(), Tar(), SevenZip(), Cabinet())
+UNREAD = {b"Rar!\x1a\x07": "rar"}
+"""Archives that are recognised, and not read: nothing but RAR's own program may write them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Where reading stops: members of all containers together, containers in one another, and the wrappers' limits."""
 
-    members: int = 10_000
+    members: int = 50_000
     depth: int = 3
     wrappers: Limits = field(default_factory=Limits)
 
@@ -111,7 +109,7 @@ def open_any(
 
 def _refuse_unsupported(source: Source) -> None:
     head = source.read(0, 8)
-    name = next((name for magic, name in UNSUPPORTED.items() if head.startswith(magic)), "")
+    name = next((name for magic, name in UNREAD.items() if head.startswith(magic)), "")
     if name:
         raise SourceError(f"{name} archives are not supported: unpack it and give the folder")
 
@@ -121,6 +119,7 @@ class _Reader:
 
     def __init__(self, budget: _Budget, stack: ExitStack, spool_dir: Path | None) -> None:
         self._budget, self._stack, self._spool_dir = budget, stack, spool_dir
+        self._empty: Spool | None = None
 
     def container(self, kind: str, items: Iterator[Item], depth: int) -> Container:
         """Read all members, till the end, a damage or a bound."""
@@ -147,11 +146,12 @@ class _Reader:
             self._budget.outermost += item.path.stat().st_size
         if item.data is None:
             return
-        spool = Spool(self._spool_dir, self._budget.bounds.wrappers.reserve)
-        self._stack.callback(spool.close)
-        member.path = member.packed = spool.path
+        spool: Spool | None = None
         try:
             for data in item.data:
+                if spool is None:
+                    spool = self._spool()
+                    member.path = member.packed = spool.path
                 spool.write(data)
                 self._budget.check(spool.size, spool.stored)
         except Damage as damage:
@@ -160,8 +160,24 @@ class _Reader:
             member.lost = True
             raise
         finally:
-            spool.finish()
-        self._budget.take(spool)
+            if spool:
+                spool.finish()
+        if spool:
+            self._budget.take(spool)
+        else:
+            member.path = member.packed = self._nothing()
+
+    def _spool(self) -> Spool:
+        spool = Spool(self._spool_dir, self._budget.bounds.wrappers.reserve)
+        self._stack.callback(spool.close)
+        return spool
+
+    def _nothing(self) -> Path:
+        """The file that all members without a byte share."""
+        if self._empty is None:
+            self._empty = self._spool()
+            self._empty.finish()
+        return self._empty.path
 
     def _look_inside(self, member: Member, depth: int) -> None:
         """Take wrappers off a member, and read it if it is a container."""
@@ -177,7 +193,7 @@ class _Reader:
             member.problems.append(f"{error}; its bytes were scanned as they are")
             member.lost = True
             return
-        unsupported = next((name for magic, name in UNSUPPORTED.items() if head.startswith(magic)), "")
+        unsupported = next((name for magic, name in UNREAD.items() if head.startswith(magic)), "")
         if unsupported:
             member.problems.append(f"{unsupported} archives are not supported: its bytes were scanned as they are")
             member.lost = True

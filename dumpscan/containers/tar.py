@@ -23,6 +23,7 @@ class Tar:
 
     name = "tar"
     title = "tar archive (also compressed)"
+    unread = ""
 
     def sniff(self, source: Source) -> bool:
         """Say whether the first block is a header whose checksum holds."""

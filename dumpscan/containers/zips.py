@@ -25,6 +25,7 @@ class Zip:
 
     name = "zip"
     title = "zip archive"
+    unread = "encrypted members"
 
     def sniff(self, source: Source) -> bool:
         return source.read(0, 4) in (b"PK\3\4", b"PK\5\6")

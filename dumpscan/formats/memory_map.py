@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from dumpscan.formats.cover import cover
-from dumpscan.model import Layout, Region
+from dumpscan.model import Layout, Region, Span
 from dumpscan.source import Source
 
 ADDRESS_SPACE = 1 << 64
@@ -48,6 +48,30 @@ class AddressMap:
             if not part:
                 break
         return b"".join(parts)
+
+    def around(self, source: Source, offset: int, before: int, after: int) -> tuple[bytes, bytes]:
+        """Up to ``before`` bytes that end at the file offset ``offset``, and up to ``after`` from it on: those of
+        the same memory, wherever they stand in the file. Raises as :meth:`read`."""
+        region = self.region_at(offset)
+        if region is None:
+            return b"", b""
+        start, size = max(region.offset, offset - before), min(after, region.end - offset)
+        near = source.read(start, offset - start), source.read(offset, size)
+        if region.address is None or region.kind != "memory" or self._spaces:
+            return near
+        address = region.address + offset - region.offset
+        far = self.read(source, address - before, before), self.read(source, address, after)
+        return max(near[0], far[0], key=len), max(near[1], far[1], key=len)
+
+    def spans(self, address: int, size: int) -> Iterator[Span]:
+        """Where in the file ``size`` bytes from ``address`` lie, up to the first that the dump does not hold."""
+        while size > 0:
+            place = self._place(address)
+            if place is None:
+                return
+            held = min(size, place[1])
+            yield Span(place[0], place[0] + held)
+            address, size = address + held, size - held
 
     def region_at(self, offset: int) -> Region | None:
         """The region of the layout that holds the byte at file offset ``offset``."""

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dumpscan import aes
+from dumpscan import aes, kernel
+from dumpscan.matchers import boringssl_drbg
 from dumpscan.matchers.base import Hit, View
 from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Severity, Span
 
@@ -105,6 +106,9 @@ class _Form:
         return f"aes-schedule{order}{'-mixed' if self.mixed else ''}{'-swapped' if self.swapped else ''}"
 
 
+_PLAIN_256 = _Form(8, "forward", False, False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A schedule of ``form`` that starts at word ``start`` (negative: before the window); ``equal`` is by round key."""
@@ -124,6 +128,7 @@ class _Scratch:
         self.xor = np.empty(2 * size, np.uint32)
         self.live = np.empty(2 * size, np.bool_)
         self.flags = np.empty(2 * size, np.bool_)
+        self.places = np.empty(len(_RELATIONS) * 2 * size, np.int64)
 
 
 class AesSchedules:
@@ -150,6 +155,9 @@ def _scan(view: View, skip: int) -> Iterator[Evidence]:
     parts = _components(found.values())
     for item in found.values():
         yield _candidate(item, skip, parts[item.key])
+        start = skip + 4 * item.start
+        if item.form == _PLAIN_256 and boringssl_drbg.is_generator(view, start):
+            yield Clue("drbg-key", item.key, start, start + 32, "octets", boringssl_drbg.OWNER)
 
 
 def _search(view: View, skip: int) -> Generator[Clue, None, dict[tuple[int, int], _Found]]:
@@ -164,7 +172,7 @@ def _search(view: View, skip: int) -> Generator[Clue, None, dict[tuple[int, int]
     for start, end in _merged(view.live, skip, count):
         for block in range(start, end, 2 * _BLOCK):
             stop = min(block + 2 * _BLOCK, end)
-            for relation, places in _linear(memory, block, stop, scratch):
+            for relation, places in _related(memory, block, stop, scratch):
                 _collect(found, _expanded(memory, relation, places[: max(budget, 0)]))
                 budget -= len(places)
             if budget < 0 or len(found) > _MOST_FOUND:
@@ -196,6 +204,17 @@ def _pairs(memory: Words, start: int, end: int, scratch: _Scratch) -> npt.NDArra
     out.view(np.uint32)[: len(some)] = some
     out.view(np.uint32)[len(some) :] = 0
     return out
+
+
+def _related(memory: Words, start: int, end: int, scratch: _Scratch) -> Iterator[tuple[_Relation, Indices]]:
+    if kernel.native is None:
+        yield from _linear(memory, start, end, scratch)
+        return
+    found = scratch.places[: kernel.native.aes_relations(memory, scratch.places, start, end)]
+    for number, relation in enumerate(_RELATIONS):
+        places = found[found % 8 == number] // 8
+        if len(places):
+            yield relation, places
 
 
 def _linear(memory: Words, start: int, end: int, scratch: _Scratch) -> Iterator[tuple[_Relation, Indices]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dumpscan.model import Evidence, Mapped, Span
 
@@ -17,7 +17,8 @@ class View:
     it that are not all-zero pages. ``byte_order`` and ``pointer_size`` are the dump's; ``address`` is the virtual
     address of position 0, or ``None``; ``mapped`` is where addresses stand, also in a window of several small
     regions, which as a whole has none; ``phase`` is the address (or file offset) of position 0 modulo 64, so that
-    aligned words of the program stand at positions p with ``(p + phase) % alignment == 0``.
+    aligned words of the program stand at positions p with ``(p + phase) % alignment == 0``. ``environments`` and
+    ``command_lines`` are where the dump says that such stand.
     """
 
     data: memoryview
@@ -27,10 +28,11 @@ class View:
     address: int | None = None
     phase: int = 0
     mapped: tuple[Mapped, ...] = ()
+    environments: tuple[Span, ...] = ()
+    command_lines: tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A literal ``anchor`` (index into the matcher's ``anchors``) that stands at ``start``."""
 
     anchor: int

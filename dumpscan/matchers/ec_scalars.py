@@ -14,23 +14,37 @@ from itertools import chain
 
 import numpy as np
 
+from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
-from dumpscan.matchers.randomness import Bytes, Positions, WordMap, edges, pure, rows, small, various, word_map
+from dumpscan.matchers.randomness import (
+    Bytes,
+    Flags,
+    Positions,
+    WordMap,
+    pure,
+    rows,
+    small,
+    various,
+    various_at,
+    word_map,
+)
 from dumpscan.model import Clue, ClueTable, Evidence, PublicKey
 
 MAX_CLUES = 65_536
 """Clues of one window; more is a recorded limit."""
 
-_PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 18: (48,), 24: (64,)}
+_PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 16: (32,), 18: (48,), 24: (64,)}
 """Words that stand alone -> widths in bytes of the numbers that they may be."""
+
+_IS_PART = np.isin(np.arange(max(_PARTS) + 2), list(_PARTS))
 
 _CANARY = 2
 """Random words that libsodium's sodium_malloc puts before what it gives away."""
 
 _CHUNK_PARTS = (32, 48, 66)
-_LARGEST_CHUNK = 0x1000
+_LEAST_CHUNK, _LARGEST_CHUNK = min(_CHUNK_PARTS) + 9, 0x1000
 
 _POINT_SIZES = (32, 48, 64, 66)
 
@@ -62,32 +76,39 @@ class EcScalars:
 def _lone(mapped: WordMap) -> Iterator[ClueTable]:
     """Numbers between plain words."""
     begins, lengths = _closed(mapped)
-    begins, lengths = np.concatenate([begins, begins + _CANARY]), np.concatenate([lengths, lengths - _CANARY])
     for count in sorted(_PARTS):
         starts = np.sort(begins[lengths == count])
         starts = starts[pure(mapped.words, starts, count)]
-        table = rows(mapped.octets, 8 * starts, 8 * count)
-        kept = various(table)
-        if kept.any():
-            yield from _parts(mapped, 8 * starts[kept], table[kept], count)
+        starts = 8 * starts[various_at(mapped.octets, 8 * starts, 8 * count)]
+        if len(starts):
+            yield from _parts(mapped, starts, rows(mapped.octets, starts, 8 * count), count)
 
 
 def _chunks(mapped: WordMap) -> Iterator[ClueTable]:
     """Numbers at the head of a chunk of glibc's heap, what was there before them behind: the chunk's size is the word
     before, a multiple of 16 and up to three flags."""
-    begins, _ = edges(mapped.random)
-    starts = np.concatenate([begins, begins - 1])
-    starts = np.unique(starts[starts > 0])
+    starts = _heads(mapped)
     sizes = mapped.words[starts - 1]
-    sized = (sizes & np.uint64(0xA) == 0) & (sizes < np.uint64(_LARGEST_CHUNK))
-    starts, sizes = starts[sized], sizes[sized]
     for size in _CHUNK_PARTS:
         first = 8 * starts[sizes >= np.uint64(size + 9)]
         first = first[first <= len(mapped.octets) - size]
-        table = rows(mapped.octets, first, size)
-        kept = various(table)
-        if kept.any():
-            yield ClueTable("octets-alone", table[kept].tobytes(), first[kept] + mapped.base, size, "octets")
+        first = first[various_at(mapped.octets, first, size)]
+        if len(first):
+            values = rows(mapped.octets, first, size).tobytes()
+            yield ClueTable("octets-alone", values, first + mapped.base, size, "octets")
+
+
+def _heads(mapped: WordMap) -> Positions:
+    """Words at or just before the beginnings of random-looking runs, behind the size of a chunk that holds a key."""
+    begins, _ = mapped.edges
+    if kernel.native is not None:
+        heads: Positions = np.empty(2 * len(begins), np.int64)
+        return heads[: kernel.native.heads(mapped.words, begins, heads, _LEAST_CHUNK, _LARGEST_CHUNK)]
+    starts = (begins[:, None] + np.array([-1, 0])).ravel()  # different, as runs begin two words apart at least
+    starts = starts[starts > 0]
+    sizes = mapped.words[starts - 1]
+    sized: Flags = (sizes & np.uint64(0xA) == 0) & (sizes >= _LEAST_CHUNK) & (sizes < _LARGEST_CHUNK)
+    return np.compress(sized, starts)
 
 
 def _digits(mapped: WordMap) -> Iterator[Clue]:
@@ -107,16 +128,20 @@ def _digits(mapped: WordMap) -> Iterator[Clue]:
 
 
 def _closed(mapped: WordMap) -> tuple[Positions, Positions]:
-    """Where numbers may stand between plain words, and their lengths in words: runs of random-looking words.
+    """Where numbers may stand between plain words, and their lengths (of ``_PARTS``): runs of random-looking words.
 
     One word of a number may look plain: between two runs, or as its first or last word; there it has bytes below 128
     only, as one in 256 random words has, but is neither a small number nor a pointer.
     """
     random, words = mapped.random, mapped.words
-    begins, ends = edges(random)
+    begins, ends = mapped.edges
+    if kernel.native is not None:
+        found, sizes = np.empty(8 * len(begins), np.int64), np.empty(8 * len(begins), np.int64)
+        count = kernel.native.closed(words, random, begins, ends, _IS_PART, found, sizes)
+        return found[:count], sizes[:count]
     inside = (begins > 0) & (ends < len(random))
     begins, ends = begins[inside], ends[inside]  # all but the first and the last
-    joined = np.flatnonzero(begins[1:] - ends[:-1] == 1)
+    joined = np.flatnonzero((begins[1:] - ends[:-1] == 1) & ~small(words[ends[:-1]]))
     before = ~random[np.maximum(begins - 2, 0)] & ~small(words[begins - 1])
     behind = ~random[np.minimum(ends + 1, len(random) - 1)] & ~small(words[ends])
     starts = [begins, begins[joined], begins[before] - 1, begins[behind]]
@@ -126,7 +151,10 @@ def _closed(mapped: WordMap) -> tuple[Positions, Positions]:
         (ends - begins)[before] + 1,
         (ends - begins)[behind] + 1,
     ]
-    return np.concatenate(starts), np.concatenate(lengths)
+    first, size = np.concatenate(starts), np.concatenate(lengths)
+    first, size = np.concatenate([first, first + _CANARY]), np.concatenate([size, size - _CANARY])
+    kept = _IS_PART[np.clip(size, 0, len(_IS_PART) - 1)]
+    return first[kept], size[kept]
 
 
 def _parts(mapped: WordMap, starts: Positions, table: Bytes, count: int) -> Iterator[ClueTable]:
@@ -151,9 +179,8 @@ def _points(mapped: WordMap) -> Iterator[PublicKey]:
     starts = starts[mapped.octets[starts] == 4]
     for size in _POINT_SIZES:
         fitting = starts[starts + 1 + 2 * size <= len(mapped.octets)]
-        table: Bytes = rows(mapped.octets, fitting + 1, 2 * size)
-        kept = various(table)
-        for start, row in zip(fitting[kept].tolist(), table[kept], strict=True):
+        fitting = fitting[various_at(mapped.octets, fitting + 1, 2 * size)]
+        for start, row in zip(fitting.tolist(), rows(mapped.octets, fitting + 1, 2 * size), strict=True):
             x, y = (int.from_bytes(row[i : i + size].tobytes(), "big") for i in (0, size))
             for curve in curves_of(x, y, size):
                 yield PublicKey("ec", (x, y), curve=curve, label="a point in memory", start=mapped.base + start)

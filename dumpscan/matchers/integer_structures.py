@@ -26,10 +26,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.randomness import BLOCK, Flags, Positions, WordMap, Words, word_map
-from dumpscan.model import Clue, Mapped
+from dumpscan.model import Clue, ClueTable, Mapped
 
 MAX_CLUES = 8192
 """Clues of one window; more is a recorded limit."""
@@ -59,10 +61,10 @@ class IntegerStructures:
     anchors: Sequence[bytes] = ()
     reach: int = 128
 
-    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue]:
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue | ClueTable]:
         return self.from_map(word_map(view), view.mapped)
 
-    def from_map(self, mapped: WordMap, places: Sequence[Mapped]) -> Iterator[Clue]:
+    def from_map(self, mapped: WordMap, places: Sequence[Mapped]) -> Iterator[Clue | ClueTable]:
         """As :meth:`match`, for a window that is mapped already; ``places`` say which addresses it holds."""
         if not places:
             return
@@ -79,16 +81,41 @@ class IntegerStructures:
 
 
 def _places(words: Words) -> tuple[Positions, Positions]:
-    """Words with a count in the upper half; words that are small numbers beside one that is not. Without the edges."""
+    """Words with a count in either half, or that are counts as a whole, beside a pointer. Without the edges."""
+    if kernel.native is not None:
+        upper, whole = np.empty(len(words), np.int64), np.empty(len(words), np.int64)
+        found = kernel.native.counts(words, _SIZES, upper, whole, _MOST)
+        return upper[: found[0]], whole[: found[1]]
     halves, small = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for start in range(11, len(words) - 2, BLOCK):
-        block = words[start - 1 : min(start + BLOCK, len(words) - 2) + 1]
-        inner = block[1:-1]
-        halves.append(np.flatnonzero(inner - np.uint64(1 << 32) < np.uint64(_MOST << 32)) + start)
-        large = block >= 0x10000
-        counts = inner - np.uint64(4) < np.uint64((_MOST << 16) + 2)
-        small.append(np.flatnonzero(counts & (large[:-2] | large[2:])) + start)
+        block = words[start - 1 : min(start + BLOCK, len(words) - 2) + 2]
+        inner = block[1:-2]
+        counts = np.flatnonzero(inner - np.uint64(1 << 32) < np.uint64(_MOST << 32))
+        sized = (_size_flags(inner[counts] & _LOW) | _size_flags(inner[counts] >> 32)) & 1 != 0
+        beside = _pointer(block[counts], 1) | _pointer(block[counts + 2], 1) | _pointer(block[counts + 3], 1)
+        halves.append(counts[sized & beside] + start)
+        counts = np.flatnonzero(inner - np.uint64(4) < np.uint64((_MOST << 16) + 2))
+        short = (inner[counts] & 0xFFFF == 1) & (_size_flags(inner[counts] >> 16) & 1 != 0)
+        beside = _pointer(block[counts], 1) | _pointer(block[counts + 2], 1)
+        small.append(counts[((_size_flags(inner[counts]) != 0) | short) & beside] + start)
     return np.concatenate(halves), np.concatenate(small)
+
+
+def _sizes() -> NDArray[np.uint8]:
+    """By number: 1 if keys have components of that many limbs or digits, 2 for octets; the last stands for the rest."""
+    table = np.zeros(max(_OCTETS) + 2, np.uint8)
+    table[[*_LIMBS, *_DIGITS]] |= 1
+    table[[*_OCTETS]] |= 2
+    return table
+
+
+_SIZES = _sizes()
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+def _size_flags(counts: Words | Positions) -> NDArray[np.uint8]:
+    flags: NDArray[np.uint8] = _SIZES[np.minimum(counts, len(_SIZES) - 1).astype(np.intp)]
+    return flags
 
 
 @lru_cache
@@ -158,11 +185,10 @@ def _leads_to_random(mapped: WordMap, pointers: Words, places: Sequence[Mapped])
     return kept
 
 
-def _emit(base: int, encoding: str, at: Positions, pointers: Words, sizes: Positions) -> Iterator[Clue]:
-    for place, pointer, size in zip(at.tolist(), pointers.tolist(), sizes.tolist(), strict=True):
-        position = base + 8 * place
-        note = size.to_bytes(4, "big")
-        yield Clue("integer-pointer", pointer.to_bytes(8, "big"), position, position + 8, encoding, note)
+def _emit(base: int, encoding: str, at: Positions, pointers: Words, sizes: Positions) -> Iterator[ClueTable]:
+    if len(at):
+        values, notes = pointers.astype(">u8").tobytes(), sizes.astype(">u4").tobytes()
+        yield ClueTable("integer-pointer", values, base + 8 * at, 8, encoding, notes)
 
 
 def _okp(mapped: WordMap, small: Positions) -> Iterator[Clue]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dumpscan.matchers.randomness import UNUSED, Bytes, Positions, WordMap, distinct, pure, rows
+from dumpscan.matchers.randomness import UNUSED, Bytes, Positions, WordMap, distinct_at, pure
 
 DIGITS = {"digits-30-le32": (30, 4), "digits-28-le32": (28, 4), "digits-60-le64": (60, 8)}
 """Encoding -> (bits of a digit, bytes that it takes): CPython, libtommath with 32 and with 64 bits."""
@@ -42,16 +43,20 @@ def digit_starts(mapped: WordMap, bits: int, width: int, least: int = 8) -> tupl
     starts = starts[(filled > least * 5 // 8) | behind_size & (filled >= least // 2)]
     starts = starts[(words[starts - 1] < _HEADER) | pure(words, starts, least)]
     behind_size = words[starts - 1] < _HEADER
-    table = rows(mapped.octets, 8 * starts, 8 * least)
-    different = distinct(table)
+    octets, first = mapped.octets, 8 * starts
+
+    def tops(step: int, skip: int) -> NDArray[np.int64]:
+        return distinct_at(octets, first + skip, 8 * least // step, step)
+
+    different = distinct_at(octets, first, 8 * least)
     kept = different >= 5 * least
-    tops = distinct(table[:, width - 1 :: width]) >= _LEAST_TOPS[bits, least]
+    varied = tops(width, width - 1) >= _LEAST_TOPS[bits, least]
     if least > 4:
-        kept &= tops
+        kept &= varied
     else:
-        alone = tops & (different >= _LEAST_DIFFERENT[bits])
+        alone = varied & (different >= _LEAST_DIFFERENT[bits])
         if bits == 30:  # doubles: every other digit's highest byte is an exponent's
-            alone &= (distinct(table[:, 3::8]) >= _HALF_TOPS) & (distinct(table[:, 7::8]) >= _HALF_TOPS)
+            alone &= (tops(8, 3) >= _HALF_TOPS) & (tops(8, 7) >= _HALF_TOPS)
         kept &= alone | behind_size
     starts = starts[kept]
     return 8 * starts[:MAX_STARTS], len(starts) > MAX_STARTS

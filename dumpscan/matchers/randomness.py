@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan import kernel
 from dumpscan.matchers.base import View
 
 Words = NDArray[np.uint64]
@@ -23,9 +24,6 @@ Positions = NDArray[np.int64]
 
 UNUSED = (0xC0000000C0000000, 0xF0000000F0000000, 0xF000000000000000)
 """The bits that digits leave unused: 30 of 32, 28 of 32, 60 of 64."""
-
-STRIDE = 2
-"""One word in ``STRIDE`` is sampled first; a number of 32 bytes then has two samples, both plain once in 60,000."""
 
 BLOCK = 1 << 14
 """Words looked at in one go: 128 KiB, which leaves room in the L2 cache for the temporaries."""
@@ -53,6 +51,11 @@ class WordMap:
     dense: Flags = field(repr=False)
 
     @cached_property
+    def edges(self) -> tuple[Positions, Positions]:
+        """Where runs of words that look random begin, and where they end (exclusive)."""
+        return edges(self.random)
+
+    @cached_property
     def borders(self) -> tuple[Positions, Positions]:
         """See :func:`borders`."""
         return borders(self)
@@ -76,39 +79,22 @@ def word_map(view: View) -> WordMap:
     count = max(0, (len(view.data) - base) // 8)
     octets = np.frombuffer(view.data, np.uint8, count * 8, min(base, len(view.data)))
     words = octets.view("<u8")
-    random = np.zeros(count, np.bool_)
-    live = []
+    random, dense = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     for span in view.live:
-        first = max(0, (span.start - base) // 8 // STRIDE * STRIDE)
-        last = min(count, -((base - span.end) // 8))
-        live.append((first, last))
-        for start in range(first, last, BLOCK):
-            _map_block(words, random, start, min(start + BLOCK, last))
-    return WordMap(octets, words, base, random, _dense(random, live))
+        first, last = max(0, (span.start - base) // 8), min(count, -((base - span.end) // 8))
+        if first < last:
+            _map_words(words[first:last], random[first:last], dense[first:last])
+    return WordMap(octets, words, base, random, dense)
 
 
-def _map_block(words: Words, random: Flags, start: int, end: int) -> None:
-    """Fill ``random[start:end]``, looking closely only around samples that look random."""
-    block = words[start:end]
-    sample = looks_random(block[::STRIDE])
-    hits = int(np.count_nonzero(sample))
-    if not hits:
+def _map_words(words: Words, random: Flags, dense: Flags) -> None:
+    """Fill ``random`` and ``dense`` for the words of one live stretch."""
+    if kernel.native is not None:
+        kernel.native.map_words(words, random, dense)
         return
-    if hits * 64 > len(sample):
-        random[start:end] = looks_random(block)
-        return
-    near = np.flatnonzero(sample) * STRIDE
-    for step in range(-STRIDE + 1, STRIDE):
-        index = near + step
-        index = index[(index >= 0) & (index < len(block))]
-        random[start + index] = looks_random(block[index])
-
-
-def _dense(random: Flags, live: list[tuple[int, int]]) -> Flags:
-    dense = np.zeros(len(random), np.bool_)
-    for first, last in live:
-        dense[first:last] = total8(random[first:last].view(np.uint8)) >= 6
-    return dense
+    for start in range(0, len(words), BLOCK):
+        random[start : start + BLOCK] = looks_random(words[start : start + BLOCK])
+    dense[:] = total8(random.view(np.uint8)) >= 6
 
 
 def total8(counts: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -131,6 +117,11 @@ def common(words: Words) -> NDArray[np.uint8]:
 
 def edges(flags: Flags) -> tuple[Positions, Positions]:
     """The indices where runs of set flags begin, and the ones (exclusive) where they end."""
+    if kernel.native is not None:
+        room = len(flags) // 2 + 1
+        first, after = np.empty(room, np.int64), np.empty(room, np.int64)
+        count = kernel.native.edges(flags, first, after)
+        return first[:count], after[:count]
     turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
     rising = flags[turns]
     starts, ends = turns[rising], turns[~rising]
@@ -148,7 +139,7 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     otherwise each word that looks plain by chance would be one.
     """
     random, dense, words = mapped.random, mapped.dense, mapped.words
-    begins, ends = edges(random)
+    begins, ends = mapped.edges
     begins = begins[dense[begins]]
     before = np.maximum(begins - 1, 0)
     begins = begins[(begins < 2) | ~random[before - 1] | small(words[before])]
@@ -165,12 +156,16 @@ def _judged(mapped: WordMap, starts: Positions) -> Positions:
     """Those of ``starts`` whose next 64 bytes are like random ones."""
     starts = starts[starts <= len(mapped.words) - 8]
     starts = starts[pure(mapped.words, starts)]
-    return starts[various(rows(mapped.octets, 8 * starts, 64))]
+    return starts[various_at(mapped.octets, 8 * starts, 64)]
 
 
 def pure(words: Words, starts: Positions, count: int = 8) -> Flags:
     """Whether ``count`` words are not full of the commonest bytes of machine code; false for 64 random bytes six
     times in a million. Where words are missing at the end of the window, those that exist decide."""
+    if kernel.native is not None:
+        clean = np.empty(len(starts), np.bool_)
+        kernel.native.pure(words, starts, clean, count)
+        return clean
     most = count * 3 // 4
     alive = np.arange(len(starts))
     total = np.zeros(len(starts), np.uint8)
@@ -185,8 +180,13 @@ def pure(words: Words, starts: Positions, count: int = 8) -> Flags:
 
 def runs_without(mapped: WordMap, masks: Sequence[int]) -> dict[int, Positions]:
     """For each mask the words from which four have none of its bits, and before which there is none that is such a
-    digit too: where arrays of digits with unused bits begin. Masks hold the two top bits."""
+    digit too: where arrays of digits with unused bits begin. Masks hold the two top bits.
+
+    Two of the four look random, or half of eight that are all such digits.
+    """
     words = mapped.words
+    if kernel.native is not None:
+        return {mask: _native_runs(mapped, mask) for mask in masks}
     found: dict[int, list[Positions]] = {mask: [] for mask in masks}
     for start in range(1, len(words) - 3, BLOCK):
         end = min(start + BLOCK + 3, len(words))
@@ -197,8 +197,15 @@ def runs_without(mapped: WordMap, masks: Sequence[int]) -> dict[int, Positions]:
         if not _four((some & _TOP) == 0, random).any():
             continue
         for mask, places in found.items():
-            places.append(np.flatnonzero(_four((some & np.uint64(mask)) == 0, random)) + start)
+            starts = np.flatnonzero(_four((some & np.uint64(mask)) == 0, random)) + start
+            places.append(starts[_enough_random(mapped, starts, np.uint64(mask))])
     return {mask: np.concatenate([np.zeros(0, np.int64), *places]) for mask, places in found.items()}
+
+
+def _native_runs(mapped: WordMap, mask: int) -> Positions:
+    assert kernel.native is not None
+    places = np.empty(len(mapped.words), np.int64)
+    return places[: kernel.native.runs_without(mapped.words, mapped.random, places, mask)]
 
 
 def _four(clear: Flags, random: Flags) -> Flags:
@@ -207,6 +214,14 @@ def _four(clear: Flags, random: Flags) -> Flags:
     four: Flags = two[:-2] & two[2:]
     four &= random[1:-3] | random[2:-2]
     return four & ~(clear[:-4] & random[:-4])
+
+
+def _enough_random(mapped: WordMap, starts: Positions, mask: np.uint64) -> Flags:
+    words, random = mapped.words, mapped.random.view(np.uint8)
+    eight = np.minimum(starts[:, None] + np.arange(8), len(words) - 1)
+    digits = ((words[eight] & mask) == 0).all(axis=1) & (starts + 8 <= len(words))
+    enough: Flags = (random[eight[:, :4]].sum(axis=1) >= 2) | (digits & (random[eight].sum(axis=1) >= 4))
+    return enough
 
 
 def small(words: Words) -> Flags:
@@ -226,12 +241,24 @@ def rows(octets: Bytes, starts: Positions, size: int) -> Bytes:
 
 def distinct(table: Bytes) -> NDArray[np.int64]:
     """How many different bytes each row has."""
-    counts = np.zeros(len(table), np.int64)
-    for start in range(0, len(table), 512):
+    count, size = table.shape
+    if kernel.native is not None and size:
+        return distinct_at(np.ascontiguousarray(table).reshape(-1), np.arange(count) * size, size)
+    counts = np.zeros(count, np.int64)
+    for start in range(0, count, 512):
         block = table[start : start + 512]
         seen = np.zeros((len(block), 256), np.uint8)
         seen[np.arange(len(block))[:, None], block] = 1
         counts[start : start + 512] = seen.view(np.uint64).sum(axis=1).view(np.uint8).reshape(-1, 8).sum(axis=1)
+    return counts
+
+
+def distinct_at(octets: Bytes, starts: Positions, size: int, stride: int = 1) -> NDArray[np.int64]:
+    """How many of ``size`` bytes from each of ``starts``, ``stride`` apart, are different."""
+    if kernel.native is None:
+        return distinct(rows(octets, starts, (size - 1) * stride + 1)[:, ::stride])
+    counts = np.empty(len(starts), np.int64)
+    kernel.native.distinct(octets, starts, counts, size, stride)
     return counts
 
 
@@ -243,7 +270,34 @@ def least_distinct(size: int) -> float:
     return float(mean - 5 * deviation - 1)
 
 
+_UNEVEN = 56
+"""Chi-squared of the upper halves of random bytes (15 degrees of freedom), exceeded once in 100,000 or more rarely."""
+
+
 def various(table: Bytes) -> Flags:
-    """Flag the rows that have as many different bytes as random ones do: not machine code, nor coarse floats."""
-    flags: Flags = distinct(table) >= least_distinct(table.shape[1])
+    """Flag the rows that may be random by their bytes: as many different ones, and as evenly spread, as random ones.
+
+    That is not so of machine code, tables of strings, text beyond ASCII, and coarse floats.
+    """
+    size = table.shape[1]
+    flags: Flags = distinct(table) >= least_distinct(size)
+    some = np.flatnonzero(flags)
+    flags[some] = _even(table[some])
+    return flags
+
+
+def _even(table: Bytes) -> Flags:
+    count, size = table.shape
+    halves = (table >> 4) + 16 * np.arange(count)[:, None]
+    squares = np.square(np.bincount(halves.ravel(), minlength=16 * count).reshape(count, 16)).sum(axis=1)
+    even: Flags = 16 * squares <= size * (size + _UNEVEN)
+    return even
+
+
+def various_at(octets: Bytes, starts: Positions, size: int) -> Flags:
+    """As :func:`various`, of ``size`` bytes from each of ``starts``."""
+    if kernel.native is None:
+        return various(rows(octets, starts, size))
+    flags = np.empty(len(starts), np.bool_)
+    kernel.native.various(octets, starts, flags, size, int(np.ceil(least_distinct(size))), _UNEVEN)
     return flags

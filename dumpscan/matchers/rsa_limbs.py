@@ -3,7 +3,7 @@
 Emits clues of kind ``rsa-integer``: odd numbers of exactly the width of a prime or a modulus of a common size,
 without a small factor, that look random. What they are is decided by :mod:`dumpscan.prove.rsa`. Exponents are not
 looked for here: most are near their primes, and the sweep finds them once the key is proven; a lone d is the task
-of :mod:`dumpscan.matchers.known_moduli`.
+of :mod:`dumpscan.matchers.rsa_exponents`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan import kernel
 from dumpscan.matchers.randomness import Bytes, Flags
 
 _LARGEST = 1 << 26
@@ -49,10 +50,34 @@ def _weights(digits: int) -> NDArray[np.float64]:
     return np.array(table, np.float64)
 
 
+@lru_cache(maxsize=32)
+def _native_weights(digits: int) -> NDArray[np.uint32]:
+    return _weights(digits).astype(np.uint32)
+
+
+def _native_groups() -> tuple[NDArray[np.uint32], ...]:
+    """The products; the inverses modulo 2**32 of the primes of each, and their greatest multipliers below that."""
+    width = max(len(primes) for _, primes in GROUPS)
+    inverses = np.ones((len(GROUPS), width), np.uint32)
+    greatest = np.zeros((len(GROUPS), width), np.uint32)
+    for row, (_, primes) in enumerate(GROUPS):
+        inverses[row, : len(primes)] = [pow(prime, -1, 1 << 32) for prime in primes]
+        greatest[row, : len(primes)] = [((1 << 32) - 1) // prime for prime in primes]
+    return _PRODUCTS.astype(np.uint32), inverses, greatest
+
+
+_NATIVE_GROUPS = _native_groups()
+
+
 def without_small_factor(table: Bytes) -> Flags:
     """Flag the rows (little-endian numbers, an even number of bytes, up to 512) that no small odd prime divides."""
     if table.shape[1] > 512 or table.shape[1] % 2:
         raise ValueError(f"numbers of {table.shape[1]} bytes")
+    if kernel.native is not None:
+        coprime: Flags = np.empty(len(table), np.bool_)
+        powers = _native_weights(table.shape[1] // 2)
+        kernel.native.sieved(np.ascontiguousarray(table), powers, *_NATIVE_GROUPS, coprime, table.shape[1])
+        return coprime
     digits = table.view("<u2").astype(np.float64)
     weights = _weights(digits.shape[1])
     alive = np.arange(len(table))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 
 
-class Form(Enum):
+class Form(StrEnum):
     """How an anchor stands in memory."""
 
     ASCII = "utf-8"
@@ -90,9 +89,10 @@ def _plain_forms(text: str) -> Iterator[tuple[bytes, Form, int]]:
 
 def _encoded_forms(anchor: str, twice: bool) -> Iterator[tuple[bytes, Form, int]]:
     text, wide = anchor.encode("ascii"), anchor.encode("utf-16-le")[:-1]
-    yield text.hex().encode(), Form.HEX, 0
-    if text.hex() != text.hex().upper():
-        yield text.hex().upper().encode(), Form.HEX, 0
+    lower = binascii.hexlify(text)
+    yield lower, Form.HEX, 0
+    if lower != (upper := lower.upper()):
+        yield upper, Form.HEX, 0
     for shift in range(3):
         once = _stable_base64(text, shift)
         if len(once) >= _STABLE:
@@ -105,7 +105,7 @@ def _encoded_forms(anchor: str, twice: bool) -> Iterator[tuple[bytes, Form, int]
 
 def _stable_base64(text: bytes, shift: int) -> bytes:
     """The base64 characters that ``text`` alone decides when ``shift`` bytes (modulo 3) stand before it."""
-    encoded = base64.b64encode(bytes(shift) + text)
+    encoded = binascii.b2a_base64(bytes(shift) + text, newline=False)
     first = (0, 2, 3)[shift]
     return encoded[first : (shift + len(text)) * 8 // 6]
 

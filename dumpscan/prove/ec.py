@@ -2,111 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import chain, islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dumpscan.keys import CURVES, ec_key, point_of
 from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.matchers.integers import DIGITS
 from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.prove.beside import beside
+from dumpscan.prove.comb import width_for, x_coordinates
+from dumpscan.prove.lone import Places, lone_values
+from dumpscan.prove.means import Means, batches
 from dumpscan.prove.pointers import pointed_integers
 
-MAX_TESTS = 100_000
-"""Scalar multiplications of one dump, 30 to 300 µs each; more is a recorded limit."""
+MAX_TESTS = 1_000_000
+"""Scalar multiplications of one dump, 50 to 500 µs each; more is a recorded limit."""
 
-MAX_COORDINATES = 50_000
-"""Numbers of one width among which the two coordinates of a point are looked for, 2 µs each."""
+MAX_COORDINATES = 1_000_000
+"""Numbers of one width among which the two coordinates of a point are looked for, 2 µs each and curve; more is a
+recorded limit."""
 
-_Scalar = tuple[int, tuple[Span, ...], str]
+_BATCH = 4096
+"""Values handed out at a time."""
+
+COMB_FROM = {"P-384": 20_000, "secp256k1": 100, "brainpoolP256r1": 100, "brainpoolP384r1": 100, "brainpoolP512r1": 100}
+"""Scalars from which the table of a comb pays; OpenSSL is as fast on the other curves."""
 
 Read = Callable[[int, int], bytes]
+_Point = tuple[int, int]
+_Hashes = NDArray[np.uint64]
 
 KINDS = ("octets-alone", "digits-alone", "integer-pointer")
 """The kinds of clues that :func:`prove` takes."""
 
 
-def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
-    """EC keys whose scalar is among ``clues`` (kinds ``octets-alone`` and ``integer-pointer``)."""
-    pointed = list(pointed_integers(clues, read, 160, 521, limits))
-    points: dict[str, set[tuple[int, int]]] = {}
-    for curve, point in [*_known(publics), *_pieced_points(clues, pointed)]:
+def prove(
+    clues: Sequence[Clue],
+    publics: Sequence[PublicKey],
+    read: Read,
+    limits: list[str],
+    means: Means = Means(),  # noqa: B008 (immutable)
+) -> list[Candidate]:
+    """EC keys whose scalar is among ``clues`` (kinds ``octets-alone``, ``digits-alone`` and ``integer-pointer``)."""
+    near = [*clues, *beside(publics, ("ec",), means, limits)]
+    numbers = _Numbers.of(near, list(pointed_integers(clues, read, 160, 521, limits)))
+    points: dict[str, set[_Point]] = {}
+    for curve, point in chain(_known(publics), _pieced_points(numbers, limits, means)):
         points.setdefault(curve, set()).add(point)
     found: dict[bytes, Candidate] = {}
     left = MAX_TESTS
     for curve, seen in points.items():
         wanted = {point for point in seen if point[0] != _generator(curve)[0]}
-        if not wanted:
-            continue
-        for scalar, (spans, encoding) in _merged(_scalars(clues, pointed, CURVES[curve].key_size)).items():
-            left -= 1
-            if left < 0:
-                break
-            derived = point_of(curve, scalar)
-            if derived is not None and derived in wanted:
-                key = ec_key(curve, scalar, point=derived, spans=spans, encoding=encoding)
-                if key:
-                    found.setdefault(key.identity, key)
-    if left < 0:
-        limits.append("more EC scalars to test than the limit of one dump")
+        values = numbers.of_width(CURVES[curve].key_size) if wanted else {}
+        most = left // _readings_of(CURVES[curve].key_size)
+        if len(values) > most:
+            limits.append("more EC scalars to test than the limit of one dump")
+        left -= min(len(values), most) * _readings_of(CURVES[curve].key_size)
+        for scalar, octets, encoding in _scalars(curve, wanted, list(islice(values, most)), means):
+            spans, stored = values[octets]
+            key = ec_key(curve, scalar, spans=spans, encoding=stored or encoding, point=point_of(curve, scalar))
+            if key:
+                found.setdefault(key.identity, key)
     return list(found.values())
 
 
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """All that may be a scalar or a coordinate."""
+
+    pointed: Sequence[int]
+    digits: Sequence[Clue]
+    lone: Mapping[int, Places]
+
+    @classmethod
+    def of(cls, clues: Sequence[Clue], pointed: Sequence[int]) -> _Numbers:
+        return cls(pointed, [c for c in clues if c.kind == "digits-alone" and c.encoding in DIGITS], lone_values(clues))
+
+    def of_width(self, bits: int) -> dict[bytes, tuple[tuple[Span, ...], str]]:
+        """Octets in memory order (of numbers that stood otherwise: little-endian), surest first -> their places, and
+        how such a number stood."""
+        size = (bits + 7) // 8
+        found: dict[bytes, tuple[tuple[Span, ...], str]] = {}
+        for value in self.pointed:
+            if bits - 32 <= value.bit_length() <= bits:
+                found[value.to_bytes(size, "little")] = ((), "limbs-le")
+        for clue in self.digits:
+            value = int.from_bytes(clue.value, "big")
+            if bits - 32 <= 8 * len(clue.value) <= bits + 7 and value.bit_length() <= bits:
+                found.setdefault(value.to_bytes(size, "little"), ((Span(clue.start, clue.end),), clue.encoding))
+        for octets, spans in self.lone.get(size, {}).items():
+            known, stored = found.get(octets, ((), ""))
+            found[octets] = ((*known, *spans), stored)
+        return found
+
+
 @cache
-def _generator(curve: str) -> tuple[int, int]:
+def _generator(curve: str) -> _Point:
     """G, which programs hold with the parameters of the curve."""
     return point_of(curve, 1) or (0, 0)
 
 
-def _merged(scalars: Iterable[_Scalar]) -> dict[int, tuple[tuple[Span, ...], str]]:
-    """Each number once, with up to 16 of its places."""
-    merged: dict[int, tuple[tuple[Span, ...], str]] = {}
-    for value, spans, encoding in scalars:
-        known, first = merged.get(value, ((), encoding))
-        more = tuple(span for span in spans if span not in known)
-        merged[value] = ((*known, *more)[:16], first if known else encoding)
-    return merged
-
-
-def _known(publics: Sequence[PublicKey]) -> Iterator[tuple[str, tuple[int, int]]]:
+def _known(publics: Sequence[PublicKey]) -> Iterator[tuple[str, _Point]]:
     for key in publics:
         if key.algorithm == "ec" and key.curve in CURVES and len(key.numbers) == 2:
             yield key.curve, (key.numbers[0], key.numbers[1])
 
 
-def _pieced_points(clues: Sequence[Clue], pointed: Sequence[int]) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Points whose coordinates are two numbers of the dump, wherever they lie: structures hold them (mbedTLS,
-    libgcrypt, libtomcrypt), or they stand alone (nettle). OpenSSL has some in Montgomery form."""
-    numbers: dict[int, set[int]] = {}
-    for name, (p, a, b) in EQUATIONS.items():
-        bits = p.bit_length()
-        if bits not in numbers:
-            numbers[bits] = {value for value, _, _ in islice(_scalars(clues, pointed, bits), MAX_COORDINATES)}
-        values = {value for value in numbers[bits] if value < p}
-        unit = pow(1 << -(-bits // 64) * 64, -1, p)
-        for form in (values, {value * unit % p for value in values}):
-            roots = {y * y % p: y for y in form}
-            for x in form:
-                y = roots.get(((x * x + a) * x + b) % p)
-                if y is not None:
-                    yield name, (x, y)
-                    yield name, (x, p - y)
-
-
-def _scalars(clues: Sequence[Clue], pointed: Sequence[int], bits: int) -> Iterator[_Scalar]:
-    """Numbers that may be scalars of a curve of ``bits`` bits, surest first."""
-    for value in pointed:
-        if bits - 32 <= value.bit_length() <= bits:
-            yield value, (), "limbs-le"
-    size = (bits + 7) // 8
-    for clue in clues:
-        if clue.kind == "octets-alone" and len(clue.value) == size:
-            spans = (Span(clue.start, clue.end),)
-            for value, encoding in _readings(clue.value):
-                if value.bit_length() <= bits:
-                    yield value, spans, encoding
-        elif clue.kind == "digits-alone" and bits - 32 <= 8 * len(clue.value) <= bits + 7 and clue.encoding in DIGITS:
-            yield int.from_bytes(clue.value, "big"), (Span(clue.start, clue.end),), clue.encoding
+def _readings_of(bits: int) -> int:
+    """How many numbers octets may mean."""
+    return 3 if (bits + 7) // 8 % 4 == 0 else 2
 
 
 def _readings(octets: bytes) -> Iterator[tuple[int, str]]:
@@ -116,3 +125,95 @@ def _readings(octets: bytes) -> Iterator[tuple[int, str]]:
     if len(octets) % 4 == 0:
         words = b"".join(octets[i : i + 4][::-1] for i in range(0, len(octets), 4))
         yield int.from_bytes(words, "big"), "words-msw-le32"
+
+
+def _scalars(
+    curve: str, wanted: set[_Point], values: Sequence[bytes], means: Means
+) -> Iterator[tuple[int, bytes, str]]:
+    """(scalar, octets, encoding) of the private halves of ``wanted`` among ``values``."""
+    if not values:
+        return
+    count = len(values) * _readings_of(CURVES[curve].key_size)
+    width = width_for(curve, count) if count >= COMB_FROM.get(curve, MAX_TESTS + 1) else 0
+    work = partial(_multiplied, curve, frozenset(x for x, _ in wanted), width)
+    for scalar, octets, encoding in chain.from_iterable(means.spread(work, batches(values, _BATCH))):
+        if point_of(curve, scalar) in wanted:
+            yield scalar, octets, encoding
+
+
+def _multiplied(
+    curve: str, wanted: frozenset[int], width: int, values: Sequence[bytes]
+) -> list[tuple[int, bytes, str]]:
+    """The readings of ``values`` whose multiple of G has its x in ``wanted``."""
+    read = [(scalar, octets, encoding) for octets in values for scalar, encoding in _readings(octets)]
+    scalars = [scalar for scalar, _, _ in read]
+    if width:
+        found = x_coordinates(curve, scalars, width)
+    else:
+        found = [(point_of(curve, scalar) or (-1, 0))[0] for scalar in scalars]
+    return [item for item, x in zip(read, found, strict=True) if x in wanted]
+
+
+def _pieced_points(numbers: _Numbers, limits: list[str], means: Means) -> Iterator[tuple[str, _Point]]:
+    """Points whose coordinates are two numbers of the dump, wherever they lie: structures hold them (mbedTLS,
+    libgcrypt, libtomcrypt), or they stand alone (nettle). OpenSSL has some in Montgomery form.
+
+    A join of y**2 with x**3 + a * x + b, by their lowest 64 bits.
+    """
+    by_bits: dict[int, list[bytes]] = {}
+    for name, equation in EQUATIONS.items():
+        bits = equation.p.bit_length()
+        if bits not in by_bits:
+            values = numbers.of_width(bits)
+            most = MAX_COORDINATES // len(_forms(name, bytes((bits + 7) // 8)))
+            if len(values) > most:
+                limits.append("more coordinates of EC points to join than the limit of one dump")
+            by_bits[bits] = list(islice(values, most))
+        yield from ((name, point) for point in _joined(name, by_bits[bits], means))
+
+
+def _joined(curve: str, values: Sequence[bytes], means: Means) -> Iterator[_Point]:
+    if len(values) < 2:
+        return
+    each = len(_forms(curve, values[0]))
+    sides = np.concatenate(list(means.spread(partial(_sides, curve), batches(values, _BATCH))), axis=1)
+    squares, cubics = sides
+    common = np.intersect1d(squares, cubics)
+    roots: dict[int, list[int]] = {}
+    for index in np.flatnonzero(np.isin(squares, common)).tolist():
+        roots.setdefault(int(squares[index]), []).append(_forms(curve, values[index // each])[index % each])
+    p, a, b, _ = EQUATIONS[curve]
+    for index in np.flatnonzero(np.isin(cubics, common)).tolist():
+        x = _forms(curve, values[index // each])[index % each]
+        for y in roots.get(int(cubics[index]), ()):
+            if x < p and y < p and (y * y - (x * x + a) * x - b) % p == 0:
+                yield x, y
+                yield x, p - y
+
+
+def _sides(curve: str, values: Sequence[bytes]) -> _Hashes:
+    """Lowest 64 bits of y**2, and those of x**3 + a * x + b, for each form of each value (as y, and as x)."""
+    p, a, b, _ = EQUATIONS[curve]
+    squares, cubics = [], []
+    for value in chain.from_iterable(_forms(curve, octets) for octets in values):
+        square = value * value % p
+        squares.append(square)
+        cubics.append((square + a) * value + b)
+    return np.array([_lowest(squares), _lowest(cubic % p for cubic in cubics)])
+
+
+def _lowest(values: Iterable[int]) -> _Hashes:
+    return np.array([value & (1 << 64) - 1 for value in values], np.uint64)
+
+
+def _forms(curve: str, octets: bytes) -> list[int]:
+    """The coordinates that octets may mean; little-endian ones in Montgomery form too."""
+    p = EQUATIONS[curve].p
+    plain = [value for value, _ in _readings(octets)]
+    return [*plain, plain[0] * _montgomery_unit(curve) % p]
+
+
+@cache
+def _montgomery_unit(curve: str) -> int:
+    p = EQUATIONS[curve].p
+    return pow(1 << -(-p.bit_length() // 64) * 64, -1, p)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dumpscan.keys import dh_key, dsa_key
 from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
 
 MAX_TESTS = 2_000
@@ -18,7 +19,13 @@ KINDS = ("octets-alone", "integer-pointer")
 """The kinds of clues that :func:`prove` takes."""
 
 
-def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
+def prove(
+    clues: Sequence[Clue],
+    publics: Sequence[PublicKey],
+    read: Read,
+    limits: list[str],
+    means: Means = Means(),  # noqa: B008 (immutable)
+) -> list[Candidate]:
     """DSA and DH keys whose exponent is among ``clues``."""
     wanted = [key for key in publics if _usable(key)]
     if not wanted:

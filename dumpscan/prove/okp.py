@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from dumpscan.keys import okp_key, okp_public, okp_seed_size
-from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.model import Candidate, Clue, PublicKey
+from dumpscan.prove.beside import beside
+from dumpscan.prove.lone import Places, lone_values
+from dumpscan.prove.means import Means, batches
 
-MAX_TESTS = 100_000
-"""Public keys derived for one dump, about 50 µs each; more is a recorded limit."""
+MAX_TESTS = 500_000
+"""Public keys derived for one dump, 50 to 200 µs each; more is a recorded limit."""
 
-LONE_TESTS = 10_000
-"""Lone values from which public keys are derived that may be other lone values; about one second."""
+_BATCH = 2048
+"""Seeds handed out at a time."""
 
 ALGORITHMS = ("ed25519", "x25519", "ed448", "x448")
 
@@ -21,49 +25,54 @@ KINDS = ("okp-structure", "octets-alone")
 """The kinds of clues that :func:`prove` takes."""
 
 
-def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
+_Seed = tuple[str, bytes]
+"""Algorithm, and what may be a seed of it."""
+
+
+def prove(
+    clues: Sequence[Clue],
+    publics: Sequence[PublicKey],
+    read: Read,
+    limits: list[str],
+    means: Means = Means(),  # noqa: B008 (immutable)
+) -> list[Candidate]:
     """Keys whose seed is among ``clues`` (kinds ``okp-structure`` and ``octets-alone``)."""
-    lone = {clue.value for clue in clues if clue.kind == "octets-alone" and len(clue.value) == 32}
-    among = lone if len(lone) <= LONE_TESTS else set()
+    lone = lone_values([*clues, *beside(publics, ALGORITHMS, means, limits)])
     known = {a: {k.point for k in publics if k.algorithm == a} for a in ALGORITHMS}
     for algorithm in ("ed25519", "x25519"):
-        known[algorithm] |= among
+        known[algorithm] |= lone.get(32, {}).keys()
+    told = dict(_structures(clues, read))
+    spans = {seed: places for values in lone.values() for seed, places in values.items()}
+    seeds = list(dict.fromkeys((*told, *_alone(lone, known))))
+    if len(seeds) > MAX_TESTS:
+        limits.append("more OKP seeds to test than the limit of one dump")
+        del seeds[MAX_TESTS:]
     found: dict[bytes, Candidate] = {}
-    tried: set[tuple[str, bytes]] = set()
-    for algorithm, seed, public, spans in _seeds(clues, known, read):
-        if (algorithm, seed) in tried:
-            continue
-        tried.add((algorithm, seed))
-        if len(tried) > MAX_TESTS:
-            limits.append("more OKP seeds to test than the limit of one dump")
-            break
-        derived = okp_public(algorithm, seed)
-        if derived == public or derived in known[algorithm]:
-            key = okp_key(algorithm, seed, public=derived, spans=spans, encoding="octets")
+    derived = chain.from_iterable(means.spread(_publics, batches(seeds, _BATCH)))
+    for (algorithm, seed), public in zip(seeds, derived, strict=True):
+        if public == told.get((algorithm, seed)) or public in known[algorithm]:
+            key = okp_key(algorithm, seed, public=public, spans=spans.get(seed, ()), encoding="octets")
             if key:
                 found.setdefault(key.identity, key)
     return list(found.values())
 
 
-def _seeds(
-    clues: Sequence[Clue], known: dict[str, set[bytes]], read: Read
-) -> Iterator[tuple[str, bytes, bytes, tuple[Span, ...]]]:
-    """(algorithm, seed, public key beside it, where), surest first."""
+def _structures(clues: Sequence[Clue], read: Read) -> Iterator[tuple[_Seed, bytes]]:
+    """Seeds behind pointers, and the public keys that the structures hold."""
     for clue in clues:
         if clue.kind == "okp-structure":
-            algorithm = clue.encoding
-            size = okp_seed_size(algorithm)
+            size = okp_seed_size(clue.encoding)
             seed = read(int.from_bytes(clue.value, "big"), size)
             if len(seed) == size:
-                yield algorithm, seed, clue.note, ()
-    by_size: dict[int, list[str]] = {}
+                yield (clue.encoding, seed), clue.note
+
+
+def _alone(lone: dict[int, Places], known: dict[str, set[bytes]]) -> Iterator[_Seed]:
+    """Lone values, for the algorithms of which there is a public key."""
     for algorithm in ALGORITHMS:
-        by_size.setdefault(okp_seed_size(algorithm), []).append(algorithm)
-    for clue in clues:
-        if clue.kind != "octets-alone":
-            continue
-        size = len(clue.value)
-        pair = len(clue.note) == size
-        for algorithm in by_size.get(size, ()):
-            if pair or known[algorithm]:
-                yield algorithm, clue.value, clue.note if pair else b"", (Span(clue.start, clue.end),)
+        if known[algorithm]:
+            yield from ((algorithm, value) for value in lone.get(okp_seed_size(algorithm), ()))
+
+
+def _publics(seeds: Sequence[_Seed]) -> list[bytes]:
+    return [okp_public(algorithm, seed) for algorithm, seed in seeds]

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from dumpscan.matchers.openssh_shield import PREKEY_SIZE
 from dumpscan.model import Candidate, Clue, Component, PublicKey, Span
+from dumpscan.prove.means import Means
 from dumpscan.ssh_wire import private_key
 
 Read = Callable[[int, int], bytes]
@@ -25,7 +26,13 @@ KINDS = ("sshkey-prekey", "sshkey-shielded")
 """The kinds of clues that :func:`prove` takes."""
 
 
-def prove(clues: Sequence[Clue], publics: Sequence[PublicKey], read: Read, limits: list[str]) -> list[Candidate]:
+def prove(
+    clues: Sequence[Clue],
+    publics: Sequence[PublicKey],
+    read: Read,
+    limits: list[str],
+    means: Means = Means(),  # noqa: B008 (immutable)
+) -> list[Candidate]:
     """:func:`unshield` with the signature that all proofs share; only ``clues`` and ``read`` are needed."""
     return unshield(clues, read)
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 from dumpscan.mask import printable
 from dumpscan.model import Candidate, Clue, PublicKey, Severity
 from dumpscan.prove import ec, finite_field, okp, openssh, rsa, symmetric
+from dumpscan.prove.means import Means
 from dumpscan.test_keys import known_test_key
 
 ReadMemory = Callable[[int, int], bytes]
 """Up to ``size`` bytes of the dumped process from a virtual address."""
 
-Prover = Callable[[Sequence[Clue], Sequence[PublicKey], ReadMemory, list[str]], Iterable[Candidate]]
+Prover = Callable[[Sequence[Clue], Sequence[PublicKey], ReadMemory, list[str], Means], Iterable[Candidate]]
 """A proof: keys that follow from clues and public keys. What it had to leave undone it adds to the list."""
 
 PROVERS: tuple[tuple[Prover, tuple[str, ...]], ...] = (
@@ -22,12 +23,13 @@ PROVERS: tuple[tuple[Prover, tuple[str, ...]], ...] = (
     (okp.prove, okp.KINDS),
     (finite_field.prove, finite_field.KINDS),
     (openssh.prove, openssh.KINDS),
+    (symmetric.prove, symmetric.KINDS),
 )
 """Each with the kinds of clues that it takes."""
 
 
 def prove(
-    clues: Sequence[Clue], publics: Sequence[PublicKey], read: ReadMemory
+    clues: Sequence[Clue], publics: Sequence[PublicKey], read: ReadMemory, means: Means
 ) -> tuple[list[Candidate], tuple[str, ...]]:
     """What follows from the clues of all windows together, and the proofs that could not be carried out."""
     found: list[Candidate] = []
@@ -37,7 +39,7 @@ def prove(
         by_kind.setdefault(clue.kind, []).append(clue)
     for prover, kinds in PROVERS:
         try:
-            found.extend(prover([c for kind in kinds for c in by_kind.get(kind, ())], publics, read, limits))
+            found.extend(prover([c for kind in kinds for c in by_kind.get(kind, ())], publics, read, limits, means))
         except Exception as error:  # its text may quote the dump: only its type is told
             limits.append(f"proof {prover.__module__.rpartition('.')[2]} failed ({type(error).__name__})")
     return found, tuple(limits)

@@ -58,7 +58,8 @@ def _safe(text: object) -> str:
 def _dump(dump: DumpReport) -> Iterator[str]:
     yield f"<section>\n<h2>{_safe(dump.path)}</h2>"
     yield f'<p><span class="tag {_safe(dump.verdict)}">{_safe(dump.verdict)}</span> {_safe(wording.verdict(dump))}</p>'
-    yield f"<p>{_safe(wording.origin(dump))}<br>sha256 <code>{_safe(dump.sha256)}</code><br>"
+    digest = f"sha256 <code>{_safe(dump.sha256)}</code><br>" if dump.sha256 else ""
+    yield f"<p>{_safe(wording.origin(dump))}<br>{digest}"
     yield f"{_safe(wording.coverage(dump))}</p>"
     yield from _list("Not read", (wording.gap(unread) for unread in dump.coverage.unread))
     yield from _list("Limits", dump.coverage.limits)

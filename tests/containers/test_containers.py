@@ -314,16 +314,27 @@ def test_encrypted_members(tmp_path: Path) -> None:
         redact_any(str(path), tmp_path / "copy", ONE, accept_incomplete=True)
 
 
-@pytest.mark.parametrize("magic", [b"7z\xbc\xaf\x27\x1c\0\4", b"MSCF\0\0\0\0", b"Rar!\x1a\x07\1\0"])
-def test_what_is_not_read_is_said(magic: bytes, tmp_path: Path) -> None:
+def test_what_is_not_read_is_said(tmp_path: Path) -> None:
     path = tmp_path / "input"
+    magic = b"Rar!\x1a\x07\1\0"
     path.write_bytes(magic + bytes(100))
-    with pytest.raises(SourceError, match="not supported"):
+    with pytest.raises(SourceError, match="rar archives are not supported"):
         scan_any(str(path), ONE)
     path.write_bytes(tar({"a": magic + bytes(100), "b": b"b"}))
     assert report_of(path).verdict == "inconclusive"
     with pytest.raises(RedactionError):
         redact_any(str(path), tmp_path / "copy", ONE, accept_incomplete=True)
+
+
+@pytest.mark.parametrize("magic", [b"7z\xbc\xaf\x27\x1c\0\4", b"MSCF\0\0\0\0"])
+def test_no_empty_copy_of_what_cannot_be_opened(magic: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "input"
+    for data in (magic + b"?" * 100, tar({"a": magic + b"?" * 100, "b": b"b"})):
+        path.write_bytes(data)
+        assert report_of(path).verdict == "inconclusive"
+        with pytest.raises(RedactionError):
+            redact_any(str(path), tmp_path / "copy", ONE, accept_incomplete=True)
+        assert not (tmp_path / "copy").exists()
 
 
 def test_nothing_in_it(tmp_path: Path) -> None:

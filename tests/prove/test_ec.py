@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 
 from dumpscan.keys import CURVES, okp_public, point_of
 from dumpscan.matchers.curves import EQUATIONS
-from dumpscan.model import Clue
+from dumpscan.model import Clue, PublicKey
 from dumpscan.prove import ec, okp, rsa
+from dumpscan.prove.means import Means, nowhere
 
 
 def alone(value: bytes, start: int) -> Clue:
@@ -48,6 +51,70 @@ def test_a_seed_and_its_public_key_apart_from_each_other(algorithm: str) -> None
     (key,) = okp.prove(clues, [], nothing, [])
     assert key.kind == f"{algorithm}-private-key"
     assert okp.prove(clues[:2], [], nothing, []) == []
+
+
+def crowd(count: int, size: int = 32, seed: int = 1) -> list[Clue]:
+    """Lone random values that belong to nothing."""
+    source = random.Random(seed)
+    return [alone(source.randbytes(size), 100 * at) for at in range(count)]
+
+
+def test_coordinates_among_very_many() -> None:
+    """More of them than were joined before, without a word."""
+    scalar = random.Random(3).getrandbits(255)
+    point = point_of("P-256", scalar)
+    assert point
+    others = crowd(17_000)
+    mine = [alone(value.to_bytes(32, "little"), 10**7 + 100 * at) for at, value in enumerate((scalar, *point))]
+    limits: list[str] = []
+    (key,) = ec.prove([mine[0], *others[:9000], mine[1], *others[9000:], mine[2]], [], nothing, limits)
+    assert (key.spans[0].start, limits) == (10**7, [])
+
+
+def test_a_seed_and_its_public_key_among_very_many() -> None:
+    seed = random.Random(4).randbytes(32)
+    mine = [alone(seed, 10**7), alone(okp_public("x25519", seed), 2 * 10**7)]
+    limits: list[str] = []
+    (key,) = okp.prove([*crowd(10_500), *mine], [], nothing, limits)
+    assert (key.kind, key.spans[0].start, limits) == ("x25519-private-key", 10**7, [])
+
+
+@pytest.mark.parametrize("curve", ["P-256", "secp256k1"])
+def test_more_than_the_limits_is_told(monkeypatch: pytest.MonkeyPatch, curve: str) -> None:
+    monkeypatch.setattr(ec, "MAX_TESTS", 60)
+    monkeypatch.setattr(ec, "MAX_COORDINATES", 60)
+    monkeypatch.setattr(okp, "MAX_TESTS", 30)
+    point = point_of(curve, 99)
+    assert point
+    public = PublicKey("ec", point, curve=curve)
+    for prover, count, told in ((ec.prove, 15, 0), (ec.prove, 16, 1), (ec.prove, 21, 2), (okp.prove, 15, 0),
+                                (okp.prove, 16, 1)):  # fmt: skip
+        limits: list[str] = []
+        assert prover(crowd(count), [public], nothing, limits) == []
+        assert len(set(limits)) == told, (prover, count, limits)
+
+
+def test_the_same_from_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches go to other processes and come back in order; a curve with a comb, one without, seeds, pieced points."""
+    monkeypatch.setattr(ec, "_BATCH", 100)
+    monkeypatch.setattr(okp, "_BATCH", 100)
+    source = random.Random(6)
+    clues = crowd(500)
+    for at, (curve, encoding) in enumerate([("P-256", "big"), ("secp256k1", "little"), ("brainpoolP256r1", "big")]):
+        scalar = source.getrandbits(254)
+        point = point_of(curve, scalar)
+        assert point
+        clues += [alone(v.to_bytes(32, "big" if encoding == "big" else "little"), 10**6 + 1000 * at + 100 * i)
+                  for i, v in enumerate((*point, scalar))]  # fmt: skip
+    seed = source.randbytes(32)
+    clues += [alone(seed, 2 * 10**6), alone(okp_public("ed25519", seed), 3 * 10**6)]
+    source.shuffle(clues)
+    with ProcessPoolExecutor(2, get_context("fork")) as pool:
+        means = Means(nowhere, pool.map)
+        for prover, count in ((ec.prove, 3), (okp.prove, 1)):
+            alone_found = prover(clues, [], nothing, [])
+            assert len(alone_found) == count
+            assert prover(clues, [], nothing, [], means) == alone_found
 
 
 def test_a_damaged_modulus_with_the_same_lowest_limb_hides_no_key() -> None:

@@ -1,0 +1,49 @@
+"""What it costs to try one number as the private half of a known public key: for each curve and algorithm.
+
+    python -m benchmarks.proofs [COUNT]
+
+Microseconds of processor time a number, of COUNT (default 20,000): by OpenSSL one by one, and as the proofs do it.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable
+
+from dumpscan.keys import CURVES, okp_public, okp_seed_size, point_of
+from dumpscan.matchers.curves import EQUATIONS
+from dumpscan.prove.comb import width_for, x_coordinates
+from dumpscan.prove.ec import COMB_FROM
+
+_SINGLE = 200
+
+
+def cost(work: Callable[[], object], count: int) -> float:
+    """Microseconds of processor time for each of ``count`` numbers."""
+    started = time.process_time()
+    work()
+    return (time.process_time() - started) / count * 1e6
+
+
+def main(count: int) -> None:
+    """Print the table."""
+    source = random.Random(1)
+    print("| curve or algorithm | OpenSSL, µs | dumpscan, µs |\n|---|---|---|")
+    for curve, equation in EQUATIONS.items():
+        scalars = [source.randrange(1, equation.order) for _ in range(count)]
+        single = cost(lambda c=curve, s=scalars: [point_of(c, v) for v in s[:_SINGLE]], _SINGLE)  # type: ignore[misc]
+        ours = single
+        if count >= COMB_FROM.get(curve, count + 1):
+            width = width_for(curve, count)
+            ours = cost(lambda c=curve, s=scalars, w=width: x_coordinates(c, s, w), count)  # type: ignore[misc]
+        print(f"| {curve} ({CURVES[curve].key_size} bits) | {single:.0f} | {ours:.0f} |", flush=True)
+    for algorithm in ("ed25519", "x25519", "ed448", "x448"):
+        seeds = [source.randbytes(okp_seed_size(algorithm)) for _ in range(_SINGLE)]
+        single = cost(lambda a=algorithm, s=seeds: [okp_public(a, v) for v in s], _SINGLE)  # type: ignore[misc]
+        print(f"| {algorithm} | {single:.0f} | {single:.0f} |")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)

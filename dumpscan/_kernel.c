@@ -1,0 +1,659 @@
+/* The passes over every word of a window, which NumPy can only do in many small steps.
+
+   Each function does what the Python function beside its call does (dumpscan/matchers/randomness.py, sieve.py,
+   integer_structures.py, aes_schedules.py); tests/test_kernel.py holds the two equal. Arrays are NumPy's, contiguous,
+   little-endian; results go into arrays of the caller that are large enough for all there can be. Nothing here
+   allocates, and nothing reads outside the arrays it is given. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+#define VECTORS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define VECTORS
+#endif
+
+#define ONES 0x0101010101010101u
+#define HIGHS 0x8080808080808080u
+
+/* Words as they lie in a window: at any address, so the compiler must not take them for aligned. */
+#if defined(__GNUC__)
+typedef uint64_t Word __attribute__((aligned(1), may_alias));
+typedef uint32_t Half __attribute__((aligned(1), may_alias));
+#else
+typedef uint64_t Word;
+typedef uint32_t Half;
+#endif
+typedef int64_t Place; /* of NumPy's own arrays, which are aligned */
+
+/* The number of the first byte of `word` that is not zero. */
+static int first_byte(uint64_t word) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(word) >> 3;
+#else
+    int number = 0;
+    while (!(word & 0xFF)) {
+        word >>= 8;
+        number++;
+    }
+    return number;
+#endif
+}
+
+typedef struct {
+    Py_buffer view;
+    Py_ssize_t count;
+} Array;
+
+/* Take the buffer of `object`, of `width` bytes an element. Returns 0, or -1 with an exception set. */
+static int take(PyObject *object, Array *array, Py_ssize_t width, int writable) {
+    if (PyObject_GetBuffer(object, &array->view, writable ? PyBUF_CONTIG : PyBUF_CONTIG_RO) < 0)
+        return -1;
+    if (array->view.len % width) {
+        PyErr_SetString(PyExc_ValueError, "array of another type");
+        PyBuffer_Release(&array->view);
+        return -1;
+    }
+    array->count = array->view.len / width;
+    return 0;
+}
+
+static void give_back(Array *arrays, int count) {
+    while (count--)
+        PyBuffer_Release(&arrays[count].view);
+}
+
+/* Take `count` arrays; `shape` has for each its bytes an element, capital letters for arrays that are written to. */
+static int take_all(PyObject **objects, Array *arrays, const char *shape) {
+    for (int i = 0; shape[i]; i++) {
+        Py_ssize_t width = shape[i] == 'o' || shape[i] == 'O' ? 1 : shape[i] == 'w' ? 4 : 8;
+        if (take(objects[i], &arrays[i], width, shape[i] == 'O' || shape[i] == 'I') < 0) {
+            give_back(arrays, i);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static uint64_t load(const uint8_t *from) {
+    uint64_t word;
+    memcpy(&word, from, 8);
+    return word;
+}
+
+/* ------------------------------------------------------------------ randomness.py */
+
+VECTORS static void random_words(const Word *words, Py_ssize_t count, uint8_t *out) {
+    for (Py_ssize_t i = 0; i < count; i++)
+        out[i] = (words[i] + ((uint64_t)1 << 48) >= (uint64_t)1 << 49) & ((words[i] & HIGHS) != 0);
+}
+
+VECTORS static void dense_words(const uint8_t *random, Py_ssize_t count, uint8_t *out) {
+    Py_ssize_t i = 0;
+    for (; i + 8 <= count; i++) {
+        uint8_t total = 0;
+        for (int step = 0; step < 8; step++)
+            total += random[i + step];
+        out[i] = total >= 6;
+    }
+    for (; i < count; i++) {
+        uint8_t total = 0;
+        for (Py_ssize_t j = i; j < count; j++)
+            total += random[j];
+        out[i] = total >= 6;
+    }
+}
+
+static PyObject *map_words(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    if (!PyArg_ParseTuple(args, "OOO", &objects[0], &objects[1], &objects[2]) || take_all(objects, a, "lOO") < 0)
+        return NULL;
+    if (a[1].count < a[0].count || a[2].count < a[0].count) {
+        give_back(a, 3);
+        return PyErr_Format(PyExc_ValueError, "arrays of different lengths");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    random_words(a[0].view.buf, a[0].count, a[1].view.buf);
+    dense_words(a[1].view.buf, a[0].count, a[2].view.buf);
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    Py_RETURN_NONE;
+}
+
+/* Where runs of set flags begin, and where they end (exclusive). Returns the number of runs. */
+static Py_ssize_t find_edges(const uint8_t *flags, Py_ssize_t count, Place *starts, Place *ends) {
+    Py_ssize_t runs = 0;
+    uint64_t before = 0;
+    for (Py_ssize_t i = 0; i < count; i += 8) {
+        uint64_t eight = 0;
+        if (i + 8 <= count)
+            eight = load(flags + i);
+        else
+            memcpy(&eight, flags + i, (size_t)(count - i));
+        for (uint64_t turns = eight ^ (eight << 8 | before); turns; turns &= turns - 1) {
+            int byte = first_byte(turns);
+            if (eight >> (8 * byte) & 1)
+                starts[runs] = i + byte;
+            else
+                ends[runs++] = i + byte;
+        }
+        before = eight >> 56;
+    }
+    if (before)
+        ends[runs++] = count;
+    return runs;
+}
+
+static PyObject *edges(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    if (!PyArg_ParseTuple(args, "OOO", &objects[0], &objects[1], &objects[2]) || take_all(objects, a, "oII") < 0)
+        return NULL;
+    Py_ssize_t runs, most = a[0].count / 2 + 1;
+    if (a[1].count < most || a[2].count < most) {
+        give_back(a, 3);
+        return PyErr_Format(PyExc_ValueError, "arrays too short");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    runs = find_edges(a[0].view.buf, a[0].count, a[1].view.buf, a[2].view.buf);
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    return PyLong_FromSsize_t(runs);
+}
+
+static int has_zero(uint64_t word) { return ((word - ONES) & ~word & HIGHS) != 0; }
+
+static PyObject *pure(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    Py_ssize_t count;
+    if (!PyArg_ParseTuple(args, "OOOn", &objects[0], &objects[1], &objects[2], &count) ||
+        take_all(objects, a, "llO") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const Place *starts = a[1].view.buf;
+    uint8_t *out = a[2].view.buf;
+    Py_ssize_t last = a[0].count - 1, some = a[1].count, most = count * 3 / 4, bad = a[2].count < some;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < some && !bad; i++) {
+        if (starts[i] < 0 || last < 0) {
+            bad = 1;
+            break;
+        }
+        Py_ssize_t total = 0;
+        for (Py_ssize_t step = 0; step < count && total <= most; step++) {
+            uint64_t word = words[starts[i] + step < last ? starts[i] + step : last];
+            total += has_zero(word) + has_zero(~word) + has_zero(word ^ 0x4848484848484848u);
+        }
+        out[i] = total <= most;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "positions outside the words");
+    Py_RETURN_NONE;
+}
+
+static PyObject *distinct(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    Py_ssize_t size, stride;
+    if (!PyArg_ParseTuple(args, "OOOnn", &objects[0], &objects[1], &objects[2], &size, &stride) ||
+        take_all(objects, a, "olI") < 0)
+        return NULL;
+    const uint8_t *octets = a[0].view.buf;
+    const Place *starts = a[1].view.buf;
+    Place *out = a[2].view.buf;
+    Py_ssize_t some = a[1].count, bad = a[2].count < some || size < 1 || stride < 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < some && !bad; i++) {
+        if (starts[i] < 0 || starts[i] + (size - 1) * stride >= a[0].count) {
+            bad = 1;
+            break;
+        }
+        uint8_t seen[256] = {0};
+        int total = 0;
+        for (Py_ssize_t step = 0; step < size; step++)
+            seen[octets[starts[i] + step * stride]] = 1;
+        for (int value = 0; value < 256; value++)
+            total += seen[value];
+        out[i] = total;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "positions outside the octets");
+    Py_RETURN_NONE;
+}
+
+/* Whether rows may be random by their bytes; see randomness.various. */
+static PyObject *various(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    Py_ssize_t size;
+    int least, uneven;
+    if (!PyArg_ParseTuple(args, "OOOnii", &objects[0], &objects[1], &objects[2], &size, &least, &uneven) ||
+        take_all(objects, a, "olO") < 0)
+        return NULL;
+    const uint8_t *octets = a[0].view.buf;
+    const Place *starts = a[1].view.buf;
+    uint8_t *out = a[2].view.buf;
+    Py_ssize_t some = a[1].count, bad = a[2].count < some || size < 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < some && !bad; i++) {
+        if (starts[i] < 0 || starts[i] + size > a[0].count) {
+            bad = 1;
+            break;
+        }
+        uint8_t seen[256] = {0};
+        int64_t halves[16] = {0}, squares = 0;
+        int total = 0;
+        for (const uint8_t *byte = octets + starts[i]; byte < octets + starts[i] + size; byte++) {
+            seen[*byte] = 1;
+            halves[*byte >> 4]++;
+        }
+        for (int value = 0; value < 256; value++)
+            total += seen[value];
+        for (int half = 0; half < 16; half++)
+            squares += halves[half] * halves[half];
+        out[i] = total >= least && 16 * squares <= size * (size + uneven);
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "positions outside the octets");
+    Py_RETURN_NONE;
+}
+
+#define BLOCK 1024
+
+/* Flag those of `count` words from which four have none of the bits of `mask`; see randomness.runs_without. The word
+   before the first and the three behind the last are looked at. */
+VECTORS static void four_clear(const Word *words, const uint8_t *random, Py_ssize_t count, uint64_t mask,
+                               uint8_t *flags) {
+    uint8_t clear[BLOCK + 4];
+    for (Py_ssize_t i = 0; i < count + 4; i++)
+        clear[i] = (words[i - 1] & mask) == 0;
+    for (Py_ssize_t i = 0; i < count; i++)
+        flags[i] = clear[i + 1] & clear[i + 2] & clear[i + 3] & clear[i + 4] & (random[i] | random[i + 1]) &
+                   (uint8_t) ~(clear[i] & random[i - 1]);
+}
+
+/* Whether two of the four words at `i` look random, or half of eight that are all digits. */
+static int is_filled(const Word *words, const uint8_t *random, Py_ssize_t i, Py_ssize_t count, uint64_t mask) {
+    int filled = random[i] + random[i + 1] + random[i + 2] + random[i + 3];
+    if (filled >= 2)
+        return 1;
+    if (i + 8 > count || (words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7]) & mask)
+        return 0;
+    return filled + random[i + 4] + random[i + 5] + random[i + 6] + random[i + 7] >= 4;
+}
+
+static int any_set(const uint8_t *flags, Py_ssize_t count) {
+    uint64_t any = 0;
+    Py_ssize_t i = 0;
+    for (; i + 8 <= count; i += 8)
+        any |= load(flags + i);
+    for (; i < count; i++)
+        any |= flags[i];
+    return any != 0;
+}
+
+static PyObject *runs_without(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    unsigned long long mask;
+    if (!PyArg_ParseTuple(args, "OOOK", &objects[0], &objects[1], &objects[2], &mask) ||
+        take_all(objects, a, "loI") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const uint8_t *random = a[1].view.buf;
+    Place *out = a[2].view.buf;
+    Py_ssize_t count = a[0].count, found = 0;
+    if (a[1].count < count || a[2].count < count) {
+        give_back(a, 3);
+        return PyErr_Format(PyExc_ValueError, "arrays of different lengths");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t first = 1; first < count - 3; first += BLOCK) {
+        uint8_t flags[BLOCK + 8] = {0};
+        Py_ssize_t some = count - 3 - first < BLOCK ? count - 3 - first : BLOCK;
+        if (!any_set(random + first, some + 1))
+            continue;
+        four_clear(words + first, random + first, some, mask, flags);
+        for (Py_ssize_t i = 0; i < some; i += 8) {
+            for (uint64_t set = load(flags + i); set; set &= set - 1) {
+                Py_ssize_t place = first + i + first_byte(set);
+                if (is_filled(words, random, place, count, mask))
+                    out[found++] = place;
+            }
+        }
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    return PyLong_FromSsize_t(found);
+}
+
+/* ------------------------------------------------------------------ sieve.py */
+
+#define GROUPS 16
+
+#define FIRST 4 /* groups of the smallest primes, which divide three numbers of four */
+
+/* Numbers modulo the products of groups, not yet reduced: sums below 2**50. */
+VECTORS static void first_sums(const uint8_t *row, Py_ssize_t digits, const uint32_t *weights, uint64_t *sums) {
+    uint64_t total[FIRST] = {0};
+    for (Py_ssize_t i = 0; i < digits; i++) {
+        uint16_t digit;
+        memcpy(&digit, row + 2 * i, 2);
+        for (int group = 0; group < FIRST; group++)
+            total[group] += (uint64_t)(uint32_t)digit * weights[i * GROUPS + group];
+    }
+    memcpy(sums, total, sizeof total);
+}
+
+VECTORS static void other_sums(const uint8_t *row, Py_ssize_t digits, const uint32_t *weights, uint64_t *sums) {
+    uint64_t total[GROUPS] = {0};
+    for (Py_ssize_t i = 0; i < digits; i++) {
+        uint16_t digit;
+        memcpy(&digit, row + 2 * i, 2);
+        for (int group = 0; group < GROUPS; group++)
+            total[group] += (uint64_t)(uint32_t)digit * weights[i * GROUPS + group];
+    }
+    memcpy(sums, total, sizeof total);
+}
+
+/* Whether no prime of the groups divides. A prime divides a number of 32 bits where the product of that with the inverse
+   of the prime modulo 2**32 is at most the greatest multiplier of the prime (Granlund and Montgomery, 1994, section 9). */
+static int coprime(const uint64_t *sums, const uint32_t *products, const uint32_t *inverses, const uint32_t *greatest,
+                   Py_ssize_t width, int from, int to) {
+    for (int group = from; group < to; group++) {
+        uint32_t rest = (uint32_t)(sums[group] % products[group]), divides = 0;
+        for (Py_ssize_t i = group * width; i < (group + 1) * width; i++)
+            divides |= rest * inverses[i] <= greatest[i];
+        if (divides)
+            return 0;
+    }
+    return 1;
+}
+
+/* Flag the numbers of `size` bytes in `table` that no prime of the groups divides. `weights` (digits * GROUPS) are the
+   powers of 2**16 modulo the products of the groups; `inverses` and `greatest` (GROUPS * width) are of the primes of
+   each group, and 1 and 0 where there is none. */
+static PyObject *sieved(PyObject *self, PyObject *args) {
+    PyObject *objects[6];
+    Array a[6];
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "OOOOOOn", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
+                          &size) ||
+        take_all(objects, a, "owwwwO") < 0)
+        return NULL;
+    const uint8_t *table = a[0].view.buf;
+    const uint32_t *weights = a[1].view.buf, *products = a[2].view.buf, *inverses = a[3].view.buf,
+                   *greatest = a[4].view.buf;
+    uint8_t *out = a[5].view.buf;
+    Py_ssize_t width = a[3].count / GROUPS, digits = size / 2, some = size > 0 ? a[0].count / size : 0;
+    int bad = size < 2 || size > 512 || size % 2 || a[1].count < digits * GROUPS || a[2].count < GROUPS ||
+              a[4].count < a[3].count || a[5].count < some;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < some && !bad; i++) {
+        uint64_t sums[GROUPS];
+        first_sums(table + i * size, digits, weights, sums);
+        out[i] = 0;
+        if (coprime(sums, products, inverses, greatest, width, 0, FIRST)) {
+            other_sums(table + i * size, digits, weights, sums);
+            out[i] = (uint8_t)coprime(sums, products, inverses, greatest, width, FIRST, GROUPS);
+        }
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 6);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    Py_RETURN_NONE;
+}
+
+/* ------------------------------------------------------------------ aes_schedules.py */
+
+typedef struct {
+    int xor_at, plain, pairs, repeats[5], length;
+} Relation;
+
+static const Relation RELATIONS[] = {
+    {2, 0, 1, {2, 4}, 2},  {4, 0, 1, {3, 6}, 2},           {6, 0, 1, {2, 4}, 2},
+    {0, 6, 1, {2, 4}, 2},  {0, 4, 0, {1, 8, 9, 12, 13}, 5}, {0, 10, 1, {2, 4}, 2},
+};
+#define RELATION_COUNT 6
+#define REACH 40 /* 32-bit words beyond a place that a relation looks at */
+
+static int holds(const Half *w, const Relation *r, int at) {
+    const Half *x = w + at + r->xor_at + 1, *p = w + at + r->plain;
+    if (r->pairs)
+        return p[0] && p[1] && (x[0] ^ x[1]) == p[0] && (x[1] ^ x[2]) == p[1];
+    return p[0] && w[at + 1] && w[at + 2] && (x[0] ^ x[1]) == p[0];
+}
+
+static int repeats(const Half *w, const Relation *r) {
+    const Half *p = w + r->plain;
+    if (!holds(w, r, 0))
+        return 0;
+    for (int i = 0; i < r->length; i++)
+        if (!holds(w, r, r->repeats[i] * (r->pairs ? 2 : 1)))
+            return 0;
+    return p[0] >> 16 && p[0] & 0xFFFF && p[1] >> 16 && p[1] & 0xFFFF;
+}
+
+/* Whether one of the relations may hold at one of 32 words: the first of those compared equals the XOR, and neither
+   half of it is zero. The last place looks at word 31 + 10. */
+VECTORS static uint32_t may_hold(const Half *w) {
+    uint32_t any = 0;
+    for (int i = 0; i < 32; i++) {
+        uint32_t first = w[i], reversed = w[i + 1] ^ w[i + 2];
+        uint32_t forward = (first == (w[i + 3] ^ w[i + 4])) | (first == (w[i + 5] ^ w[i + 6])) |
+                           (first == (w[i + 7] ^ w[i + 8]));
+        uint32_t backward = (reversed == w[i + 6]) | (reversed == w[i + 4]) | (reversed == w[i + 10]);
+        any |= forward & (first > 0xFFFF) & ((first & 0xFFFF) != 0);
+        any |= backward & (reversed > 0xFFFF) & ((reversed & 0xFFFF) != 0);
+    }
+    return any;
+}
+
+/* Where relations hold among `words`, at the first `count` of them, as place * 8 + number of the relation. */
+static PyObject *aes_relations(PyObject *self, PyObject *args) {
+    PyObject *objects[2];
+    Array a[2];
+    Py_ssize_t first, end;
+    if (!PyArg_ParseTuple(args, "OOnn", &objects[0], &objects[1], &first, &end) || take_all(objects, a, "wI") < 0)
+        return NULL;
+    const Half *words = a[0].view.buf;
+    Place *out = a[1].view.buf;
+    Py_ssize_t count = a[0].count, found = 0, room = a[1].count;
+    if (first < 0 || first % 2 || end > count) {
+        give_back(a, 2);
+        return PyErr_Format(PyExc_ValueError, "places outside the words");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t at = first; at < end && found < room; at += 32) {
+        uint32_t tail[32 + REACH] = {0};
+        const Half *w = words + at;
+        if (at + 32 + REACH > count) { /* past the end there are zeros */
+            memcpy(tail, w, (size_t)(count - at < 32 + REACH ? count - at : 32 + REACH) * 4);
+            w = tail;
+        }
+        if (!may_hold(w))
+            continue;
+        Py_ssize_t last = end - at < 32 ? end - at : 32;
+        for (Py_ssize_t i = 0; i < last; i++)
+            for (int number = 0; number < RELATION_COUNT; number++)
+                if (!(RELATIONS[number].pairs && i % 2) && repeats(w + i, &RELATIONS[number]) && found < room)
+                    out[found++] = (at + i) * 8 + number;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 2);
+    return PyLong_FromSsize_t(found);
+}
+
+/* ------------------------------------------------------------------ integer_structures.py */
+
+static int is_pointer(uint64_t word) {
+    uint64_t top = word >> 47;
+    return (top == 0 || top == 0x1FFFF) && word >= 0x10000;
+}
+
+VECTORS static uint64_t some_place(const Word *words, uint64_t most) {
+    uint64_t any = 0;
+    for (int i = 0; i < 32; i++) {
+        any |= words[i] - ((uint64_t)1 << 32) < most << 32;
+        any |= words[i] - 4 < (most << 16) + 2;
+    }
+    return any;
+}
+
+/* Words that may be the counts of a big-number structure, by `sizes`: flags of the numbers of limbs or digits (1) and
+   of octets (2) that keys have. See integer_structures._places. */
+static PyObject *counts(PyObject *self, PyObject *args) {
+    PyObject *objects[4];
+    Array a[4];
+    unsigned long long most;
+    if (!PyArg_ParseTuple(args, "OOOOK", &objects[0], &objects[1], &objects[2], &objects[3], &most) ||
+        take_all(objects, a, "loII") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const uint8_t *sizes = a[1].view.buf;
+    Place *halves = a[2].view.buf, *small = a[3].view.buf;
+    Py_ssize_t count = a[0].count, h = 0, s = 0, bad = a[2].count < count || a[3].count < count || a[1].count < 1;
+    uint64_t last = (uint64_t)a[1].count - 1;
+#define SIZE(value) sizes[(value) < last ? (value) : last]
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t first = 11; first < count - 2 && !bad; first += 32) {
+        Py_ssize_t end = first + 32 < count - 2 ? first + 32 : count - 2;
+        if (end == first + 32 && !some_place(words + first, most))
+            continue;
+        for (Py_ssize_t i = first; i < end; i++) {
+            uint64_t word = words[i];
+            if (word - ((uint64_t)1 << 32) < most << 32) {
+                if ((SIZE(word & 0xFFFFFFFF) | SIZE(word >> 32)) & 1 &&
+                    (is_pointer(words[i - 1]) || is_pointer(words[i + 1]) || is_pointer(words[i + 2])))
+                    halves[h++] = i;
+            } else if (word - 4 < (most << 16) + 2) {
+                if ((SIZE(word) || (SIZE(word >> 16) & 1 && (word & 0xFFFF) == 1)) &&
+                    (is_pointer(words[i - 1]) || is_pointer(words[i + 1])))
+                    small[s++] = i;
+            }
+        }
+    }
+    Py_END_ALLOW_THREADS
+#undef SIZE
+    give_back(a, 4);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "arrays too short");
+    return Py_BuildValue("nn", h, s);
+}
+
+/* ------------------------------------------------------------------ ec_scalars.py */
+
+typedef struct {
+    const uint8_t *parts;
+    uint64_t most;
+    Place *starts, *lengths;
+    Py_ssize_t found;
+} Numbers;
+
+/* Add the number of `length` words at `start`, and the one behind a canary of two words, where numbers have that many. */
+static void add_number(Numbers *numbers, Py_ssize_t start, Py_ssize_t length) {
+    for (Py_ssize_t canary = 0; canary <= 2; canary += 2) {
+        if (length > canary && (uint64_t)(length - canary) <= numbers->most && numbers->parts[length - canary]) {
+            numbers->starts[numbers->found] = start + canary;
+            numbers->lengths[numbers->found++] = length - canary;
+        }
+    }
+}
+
+static int is_small(uint64_t word) { return word + ((uint64_t)1 << 48) < (uint64_t)1 << 49; }
+
+/* Numbers between plain words, from the runs of random words; see ec_scalars._closed. */
+static PyObject *closed(PyObject *self, PyObject *args) {
+    PyObject *objects[7];
+    Array a[7];
+    if (!PyArg_ParseTuple(args, "OOOOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
+                          &objects[6]) ||
+        take_all(objects, a, "lolloII") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const uint8_t *random = a[1].view.buf;
+    const Place *begins = a[2].view.buf, *ends = a[3].view.buf;
+    Numbers numbers = {a[4].view.buf, (uint64_t)a[4].count - 1, a[5].view.buf, a[6].view.buf, 0};
+    Py_ssize_t count = a[0].count, runs = a[2].count;
+    int bad = a[1].count < count || a[3].count < runs || a[4].count < 1 || a[5].count < 8 * runs || a[6].count < 8 * runs;
+    for (Py_ssize_t i = 0; i < runs && !bad; i++)
+        bad = begins[i] < 0 || ends[i] <= begins[i] || ends[i] > count || (i && begins[i] <= ends[i - 1]);
+    if (bad) {
+        give_back(a, 7);
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < runs; i++) {
+        Py_ssize_t begin = begins[i], end = ends[i], length = end - begin;
+        if (begin == 0 || end == count)
+            continue;
+        add_number(&numbers, begin, length);
+        if (i + 1 < runs && begins[i + 1] - end == 1 && ends[i + 1] < count && !is_small(words[end]))
+            add_number(&numbers, begin, ends[i + 1] - begin);
+        if (!random[begin < 2 ? 0 : begin - 2] && !is_small(words[begin - 1]))
+            add_number(&numbers, begin - 1, length + 1);
+        if (!random[end + 1 < count ? end + 1 : count - 1] && !is_small(words[end]))
+            add_number(&numbers, begin, length + 1);
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 7);
+    return PyLong_FromSsize_t(numbers.found);
+}
+
+/* The words at `begins`, and those before them, that stand behind the size of a chunk of glibc's heap from `least` to
+   below `most` bytes; see ec_scalars._heads. */
+static PyObject *heads(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    unsigned long long least, most;
+    if (!PyArg_ParseTuple(args, "OOOKK", &objects[0], &objects[1], &objects[2], &least, &most) ||
+        take_all(objects, a, "llI") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const Place *begins = a[1].view.buf;
+    Place *out = a[2].view.buf;
+    Py_ssize_t runs = a[1].count, found = 0, bad = a[2].count < 2 * runs;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < runs && !bad; i++) {
+        bad = begins[i] < 0 || begins[i] >= a[0].count;
+        for (Py_ssize_t start = begins[i] - 1; start <= begins[i] && !bad; start++)
+            if (start > 0 && !(words[start - 1] & 0xA) && words[start - 1] - least < most - least)
+                out[found++] = start;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    return PyLong_FromSsize_t(found);
+}
+
+static PyMethodDef methods[] = {
+    {"map_words", map_words, METH_VARARGS, "map_words(words, random, dense): see randomness.word_map"},
+    {"edges", edges, METH_VARARGS, "edges(flags, starts, ends) -> runs"},
+    {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},
+    {"distinct", distinct, METH_VARARGS, "distinct(octets, starts, totals, size, stride)"},
+    {"various", various, METH_VARARGS, "various(octets, starts, flags, size, least, uneven)"},
+    {"runs_without", runs_without, METH_VARARGS, "runs_without(words, random, places, mask) -> number of places"},
+    {"sieved", sieved, METH_VARARGS, "sieved(table, weights, products, inverses, greatest, flags, size)"},
+    {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
+    {"counts", counts, METH_VARARGS, "counts(words, sizes, halves, small, most) -> (number of halves, number of small)"},
+    {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
+    {"heads", heads, METH_VARARGS, "heads(words, begins, places, least, most) -> number of places"},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", NULL, 0, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__kernel(void) { return PyModule_Create(&module); }

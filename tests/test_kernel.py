@@ -1,0 +1,213 @@
+"""The compiled kernel and NumPy say the same of any memory."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+import zstandard
+
+from dumpscan import aes, kernel
+from dumpscan.matchers import aes_schedules, ec_scalars, integer_structures, randomness
+from dumpscan.matchers.base import View
+from dumpscan.matchers.raw_integers import RAW_INTEGERS
+from dumpscan.matchers.sieve import without_small_factor
+from dumpscan.model import Clue, ClueTable, Mapped, Span
+from tests.makers.raw_keys import filler, heap, rsa_numbers
+
+ROOT = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+pytestmark = pytest.mark.skipif(
+    kernel.native is None and "CI" not in os.environ, reason="the kernel was built without a compiler"
+)
+
+
+def both(work: Callable[[], T], monkeypatch: pytest.MonkeyPatch) -> tuple[T, T]:
+    """What ``work`` gives with the kernel, and without."""
+    assert kernel.native is not None
+    compiled = work()
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel, "native", None)
+        return compiled, work()
+
+
+def memory(seed: int, size: int = 1 << 16) -> bytes:
+    """A mixture of all kinds of memory, not a whole number of words."""
+    source = random.Random(seed)
+    out = b""
+    while len(out) < size:
+        kind = source.choice(["random", "pointers", "text", "zeros", "sparse", "digits", "counts", "key", "schedule"])
+        length = 8 * source.randrange(1, 200)
+        if kind == "sparse":  # runs of one to ten random words between plain ones
+            out += source.randbytes(8 * source.randrange(1, 11)) + source.randrange(1 << 16).to_bytes(8, "little")
+        elif kind == "digits":
+            mask = source.choice([(30, 4), (28, 4), (60, 8)])
+            out += b"".join(source.getrandbits(mask[0]).to_bytes(mask[1], "little") for _ in range(length // 8))
+        elif kind == "counts":
+            pointer = (0x7FFF00000000 + source.randrange(1 << 30)).to_bytes(8, "little")
+            count = source.choice(
+                [4, 16, 32, 130, 131, 256, 513, 1 << 16 | 1, 4 << 16 | 1, 16 << 32 | 16, 32 << 32 | 16]
+            )
+            parts = [pointer, count.to_bytes(8, "little"), source.choice([pointer, bytes(8)])]
+            source.shuffle(parts)
+            out += b"".join(parts)
+        elif kind == "key":
+            key = rsa_numbers(1024).p.to_bytes(64, "little")
+            out += heap([key], source.choice(["random", "zeros"]), source)
+        elif kind == "schedule":
+            expanded = aes.expand(
+                np.frombuffer(source.randbytes(source.choice([16, 24, 32])), np.uint8).reshape(1, -1, 4)
+            )
+            out += expanded.tobytes()[source.choice([0, 0, 16, 64]) :] + source.randbytes(4)
+        else:
+            out += filler(kind, length, source)
+    return out + source.randbytes(seed % 8)
+
+
+def view(data: bytes, phase: int = 0) -> View:
+    """``data`` with its first and last kilobyte said to be zero pages."""
+    mapped = (Mapped(0, 0x7FFF00000000, len(data)),)
+    live = (Span(1024, len(data) // 2), Span(len(data) // 2 + 512, len(data) - 1024))
+    return View(memoryview(data), live, phase=phase, address=0x7FFF00000000, mapped=mapped)
+
+
+SEEDS = range(24)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_word_maps(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = memory(seed)
+
+    def mapped() -> list[list[int]]:
+        made = randomness.word_map(view(data, phase=seed % 64))
+        return [
+            made.random.tolist(),
+            made.dense.tolist(),
+            *(part.tolist() for part in made.borders),
+            *(part.tolist() for part in made.edges),
+            *(sorted(part.tolist()) for part in ec_scalars._closed(made)),
+            ec_scalars._heads(made).tolist(),
+            *(made.runs[mask].tolist() for mask in randomness.UNUSED),
+        ]
+
+    compiled, numpy = both(mapped, monkeypatch)
+    assert compiled == numpy
+    assert any(compiled)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_judgements_of_places(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = randomness.word_map(view(memory(seed)))
+    starts = np.sort(np.random.default_rng(seed).integers(0, len(made.words) - 70, 700))
+
+    def judged() -> list[list[int]]:
+        return [
+            *(randomness.pure(made.words, starts, count).tolist() for count in (4, 6, 8, 24)),
+            *(randomness.distinct_at(made.octets, 8 * starts, size).tolist() for size in (32, 66, 512)),
+            randomness.distinct_at(made.octets, 8 * starts + 3, 8, 8).tolist(),
+            *(randomness.various_at(made.octets, 8 * starts, size).tolist() for size in (32, 66, 512)),
+            randomness.pure(made.words, np.array([len(made.words) - 2]), 8).tolist(),
+            *(
+                without_small_factor(randomness.rows(made.octets, 8 * starts, size)).tolist()
+                for size in (64, 96, 128, 512)
+            ),
+        ]
+
+    compiled, numpy = both(judged, monkeypatch)
+    assert compiled == numpy
+    assert len({flag for flags in compiled[:4] for flag in flags}) == 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_counts_beside_pointers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = randomness.word_map(view(memory(seed))).words
+
+    def places() -> list[list[int]]:
+        return [part.tolist() for part in integer_structures._places(words)]
+
+    compiled, numpy = both(places, monkeypatch)
+    assert compiled == numpy
+    assert any(compiled)
+
+
+def evidence(items: object) -> list[object]:
+    """Evidence that can be compared."""
+    assert isinstance(items, list)
+    flat: list[object] = []
+    for item in items:
+        flat.extend(item.clues() if isinstance(item, ClueTable) else [item])
+    return sorted(flat, key=lambda item: (item.start, repr(item)) if isinstance(item, Clue) else (-1, repr(item)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("phase", [0, 3])
+def test_matchers(seed: int, phase: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = memory(seed)
+
+    def found() -> list[object]:
+        some = view(data, phase)
+        schedules = aes_schedules.AesSchedules().match(some, [])
+        return [*evidence(list(RAW_INTEGERS.match(some, []))), *evidence(list(schedules))]
+
+    compiled, numpy = both(found, monkeypatch)
+    assert compiled == numpy
+    assert compiled
+
+
+def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    core = (ROOT / "testdata" / "nginx-worker.core.zst").read_bytes()
+    data = zstandard.ZstdDecompressor().stream_reader(core).read()
+    whole = View(memoryview(data), (Span(0, len(data)),), mapped=(Mapped(0, 0x56338BE00000, len(data)),))
+    compiled, numpy = both(lambda: evidence(list(RAW_INTEGERS.match(whole, []))), monkeypatch)
+    assert compiled == numpy
+    assert len(compiled) > 100
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("map_words", (np.zeros(9, np.uint64), np.zeros(8, np.bool_), np.zeros(9, np.bool_))),
+        ("edges", (np.zeros(9, np.bool_), np.zeros(4, np.int64), np.zeros(5, np.int64))),
+        ("pure", (np.zeros(9, np.uint64), np.array([-1]), np.zeros(1, np.bool_), 8)),
+        ("pure", (np.zeros(9, np.uint64), np.array([1, 2]), np.zeros(1, np.bool_), 8)),
+        ("distinct", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.int64), 8, 1)),
+        ("various", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.bool_), 8, 5, 56)),
+        ("distinct", (np.zeros(9, np.uint8), np.array([-1]), np.zeros(1, np.int64), 2, 1)),
+        ("aes_relations", (np.zeros(9, np.uint32), np.zeros(9, np.int64), 0, 10)),
+        ("counts", (np.zeros(9, np.uint64), np.zeros(9, np.uint8), np.zeros(8, np.int64), np.zeros(9, np.int64), 130)),
+        ("runs_without", (np.zeros(9, np.uint64), np.zeros(8, np.bool_), np.zeros(9, np.int64), 1)),
+        (
+            "closed",
+            (
+                np.zeros(9, np.uint64),
+                np.zeros(9, np.bool_),
+                np.array([1]),
+                np.array([10]),
+                np.ones(4, np.bool_),
+                np.zeros(8, np.int64),
+                np.zeros(8, np.int64),
+            ),
+        ),
+        ("heads", (np.zeros(9, np.uint64), np.array([9]), np.zeros(2, np.int64), 1, 2)),
+        ("heads", (np.zeros(9, np.uint64), np.array([1]), np.zeros(1, np.int64), 1, 2)),
+        ("map_words", (np.zeros(9, np.uint8), np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
+        ("map_words", (np.zeros(18, np.uint64)[::2], np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(function: str, arguments: tuple[object, ...]) -> None:
+    with pytest.raises((ValueError, BufferError)):
+        getattr(kernel.native, function)(*arguments)
+
+
+def test_it_can_be_left_out() -> None:
+    code = "from dumpscan import kernel; assert kernel.native is None"
+    environment = {**os.environ, "DUMPSCAN_KERNEL": "numpy"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=ROOT)
