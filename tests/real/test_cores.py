@@ -12,8 +12,8 @@ from dumpscan.redact import redact_path
 from dumpscan.scan import Options
 from dumpscan.source import FileSource
 from tests.makers.fixtures import Row, manifest
-from tests.makers.lldb import seen_by_lldb
 from tests.makers.planted import github_token
+from tests.makers.readers import whatever_lldb_sees
 
 TOKEN = github_token(random.Random(6)).encode()
 ROWS = [row for row in manifest() if row.format.startswith("elfcore")]
@@ -35,9 +35,9 @@ def test_lldb_sees_the_same(row: Row, tmp_path: Path) -> None:
     data[at - 8 : at + len(TOKEN) + 8] = bytes(8) + TOKEN + bytes(8)
     dump, copy = tmp_path / "dump", tmp_path / "copy"
     dump.write_bytes(data)
-    before = seen_by_lldb(dump)
-    if "thread #1" not in before:
+    before = whatever_lldb_sees(dump)
+    if "frame #0: 0x" not in before:
         pytest.skip("LLDB does not read it as it stands")
     redact_path(str(dump), copy, Options(jobs=1), accept_incomplete=True)
     assert TOKEN[4:] not in copy.read_bytes()
-    assert seen_by_lldb(copy) == before
+    assert whatever_lldb_sees(copy) == before
