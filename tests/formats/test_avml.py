@@ -22,6 +22,7 @@ from tests.makers.images import avml
 from tests.makers.planted import planted
 from tests.makers.redacting import assert_found, found, options, redacted
 from tests.makers.source import BytesSource
+from tests.makers.volatility import seen_by_us, seen_by_volatility
 
 pytest.importorskip("cramjam")
 
@@ -59,6 +60,16 @@ def test_end_to_end(tmp_path: Path) -> None:
     first = len(avml((0x1000, untouched)))
     assert copy.read_bytes()[:first] == dump.read_bytes()[:first]
     assert copy.read_bytes()[-first + 32 :] == dump.read_bytes()[-first + 32 :]
+
+
+def test_volatility_reads_the_copy(tmp_path: Path) -> None:
+    memory = planted(43, 200_000)
+    dump = tmp_path / "image.avml"
+    dump.write_bytes(avml((0x1000, b"quiet" * 4096), (0x100000, bytes(memory.data)), (0x200000, bytes(4096))))
+    _, copy = redacted(dump, same_length=False)
+    for path in (dump, copy):
+        assert [row[0] for row in seen_by_us(path)] == [0x1000, 0x100000, 0x200000]
+        assert seen_by_volatility(path, "avml") == seen_by_us(path)
 
 
 def test_truncated_and_damaged_are_told() -> None:

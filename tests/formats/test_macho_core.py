@@ -23,6 +23,7 @@ from tests.makers.fixtures import manifest
 from tests.makers.macho import ARM64, I386, PPC, X86_64, Core, Segment
 from tests.makers.planted import github_token
 from tests.makers.programs import run
+from tests.makers.readers import by_lldb
 from tests.makers.source import BytesSource
 
 YAML = next((row.file for row in manifest() if row.format.startswith("machocore-yaml")), None)
@@ -216,16 +217,4 @@ def test_a_copy_of_a_gigabyte_of_holes_keeps_them_and_opens_in_lldb(tmp_path: Pa
     with copy.open("rb") as file:
         file.seek(stack.offset + stack.size // 2)
         assert token[4:] not in file.read(len(token))
-    assert seen_by_lldb(copy) == seen_by_lldb(dump)
-
-
-def seen_by_lldb(core: Path) -> str:
-    """Threads, backtrace, registers and images as LLDB reads them."""
-    if not shutil.which("lldb-14"):
-        pytest.skip("lldb-14 not installed")
-    commands = [f"target create --core {core}", "thread list", "bt 5", "register read", "image list"]
-    options = [part for command in commands for part in ("-o", command)]
-    modules = "PYTHONPATH=/usr/lib/llvm-14/lib/python3.11/dist-packages"
-    done = run("env", modules, "lldb-14", "-b", "--no-lldbinit", *options)
-    assert "thread #1" in done.stdout, done.stdout[-500:] + done.stderr[-500:]
-    return done.stdout.replace(str(core), "CORE")
+    assert by_lldb(copy) == by_lldb(dump)

@@ -1,8 +1,11 @@
-"""A real JVM's heap dump, plain and gzipped: found by class and field, redacted, and still whole."""
+"""Heap dumps of real JVMs, plain and gzipped: found by class and field, redacted, and VisualVM sees the same heap."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import random
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,7 +13,10 @@ import pytest
 
 from dumpscan.redact import redact_path
 from dumpscan.scan import Options, scan_path
+from tests.makers.fixtures import Row, manifest
+from tests.makers.heap_readers import seen_by_visualvm
 from tests.makers.hprof_census import hprof_census
+from tests.makers.planted import github_token
 from tests.makers.programs import need, run, running
 
 SECRETS = {"password": "horse7" + "battery", "apiToken": "st4ple" + "-in-bytes", "passphrase": "c0rrect" + "-chars"}
@@ -36,7 +42,7 @@ public class Victim {
 
 @pytest.fixture(scope="module")
 def dumps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    need("java", "jcmd")
+    need("java", "jcmd", "jmap")
     folder = tmp_path_factory.mktemp("jvm")
     (folder / "Victim.java").write_text(PROGRAM)
     pipe = subprocess.PIPE
@@ -46,16 +52,21 @@ def dumps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         process.stdin.write("".join(f"{SECRETS[name]}\n" for name in SECRETS).encode())
         process.stdin.flush()
         assert process.stdout.readline() == b"ready\n"
-        made = {"hprof": folder / "heap.hprof", "gzip": folder / "heap.hprof.gz"}
-        for option, path in zip(("-all=false", "-gz=1"), made.values(), strict=True):
-            done = run("jcmd", str(process.pid), "GC.heap_dump", option, path)
+        made = {"hprof": folder / "heap.hprof", "gzip": folder / "heap.hprof.gz", "jmap": folder / "jmap.hprof.gz"}
+        pid = str(process.pid)
+        for path, command in {
+            made["hprof"]: ["jcmd", pid, "GC.heap_dump", "-all=false", str(made["hprof"])],
+            made["gzip"]: ["jcmd", pid, "GC.heap_dump", "-gz=1", str(made["gzip"])],
+            made["jmap"]: ["jmap", f"-dump:live,format=b,gz=1,file={made['jmap']}", pid],
+        }.items():
+            done = run(*command)
             assert path.is_file(), done.stdout + done.stderr
     return made
 
 
-@pytest.mark.parametrize("form", ["hprof", "gzip"])
+@pytest.mark.parametrize("form", ["hprof", "gzip", "jmap"])
 def test_heap_dump(dumps: dict[str, Path], form: str, tmp_path: Path) -> None:
-    opened = gzip.decompress if form == "gzip" else bytes
+    opened = bytes if form == "hprof" else gzip.decompress
     before = opened(dumps[form].read_bytes())
     report = scan_path(str(dumps[form]), Options(jobs=1)).report
     assert report.format == "hprof"
@@ -72,3 +83,40 @@ def test_heap_dump(dumps: dict[str, Path], form: str, tmp_path: Path) -> None:
     for secret in SECRETS.values():
         assert secret.encode() not in after
         assert secret.encode("utf-16-be") not in after
+
+
+@pytest.mark.parametrize("form", ["hprof", "gzip", "jmap"])
+def test_visualvm_sees_the_same_heap(dumps: dict[str, Path], form: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    assert redact_path(str(dumps[form]), copy, Options(jobs=1)).overwritten
+    opened = bytes if form == "hprof" else gzip.decompress
+    before = seen_by_visualvm(opened(dumps[form].read_bytes()))
+    assert any(line.startswith("class Victim$HikariConfig extends java.lang.Object instances 1 ") for line in before)
+    assert any("Victim.main(" in line for line in before if line.startswith("thread "))
+    assert seen_by_visualvm(opened(copy.read_bytes())) == before
+
+
+ROWS = [row for row in manifest() if "hprof JAVA PROFILE" in row.format]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=row.id) for row in ROWS]
+    or [pytest.param(None, marks=pytest.mark.skip(reason="no fixture directory: set DUMPSCAN_FIXTURES"))],
+)
+def test_visualvm_sees_the_same_heap_of_others(row: Row, tmp_path: Path) -> None:
+    """A token in the characters of a string; the string keeps its length."""
+    packed = row.format.startswith("bz2>")
+    heap = bytearray((bz2.decompress if packed else bytes)(row.file.read_bytes()))
+    token = f" {github_token(random.Random(5))} ".encode()
+    text = re.search(rb"(?:\0[ -~]){60}|(?<=[\0-\x08])[ -~]{60}", heap[len(heap) // 4 :])
+    assert text
+    wide = b"".join(b"\0%c" % byte for byte in token) if text[0][0] == 0 else token
+    at = len(heap) // 4 + text.start() + 10
+    heap[at : at + len(wide)] = wide
+    dump, copy = tmp_path / "dump", tmp_path / "copy"
+    dump.write_bytes(bz2.compress(heap) if packed else heap)
+    assert redact_path(str(dump), copy, Options(jobs=1)).overwritten >= len(token) - 2
+    after = (bz2.decompress if packed else bytes)(copy.read_bytes())
+    assert wide[8:] not in after
+    assert seen_by_visualvm(after) == seen_by_visualvm(bytes(heap))

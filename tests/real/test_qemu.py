@@ -1,127 +1,111 @@
-"""A Linux guest that holds a key over page borders, dumped by QEMU in the formats that it has.
-
-Needs ``qemu-system-x86_64``, ``gcc`` with a static C library, and the path of a bzImage in
-``DUMPSCAN_TEST_KERNEL``: ``DUMPSCAN_TEST_KERNEL=/boot/vmlinuz python -m pytest -m heavy tests/real/test_qemu.py``.
-"""
+"""A Linux guest dumped by QEMU and makedumpfile; crash, drgn and makedumpfile read the redacted copy as the dump."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-import random
-import socket
+import re
+import struct
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dumpscan.formats.registry import plain_view, read_layout
+from dumpscan.model import DumpReport
 from dumpscan.source import FileSource
-from tests.makers.planted import RSA_KEY, github_token, spki
-from tests.makers.programs import need
+from tests.makers.guest import TOKEN, Guest, Kernel, booted, kernel
+from tests.makers.planted import RSA_KEY
+from tests.makers.programs import need, program, run
 from tests.makers.redacting import redacted
 
-KERNEL = os.environ.get("DUMPSCAN_TEST_KERNEL", "")
-GUEST = Path(__file__).parents[1] / "makers" / "c" / "guest.c"
-TOKEN = github_token(random.Random(9))
+pytestmark = pytest.mark.heavy
 
-pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not Path(KERNEL).is_file(), reason="no DUMPSCAN_TEST_KERNEL")]
-
-
-@dataclass
-class Guest:
-    """A running guest; ``command`` talks to QEMU's monitor."""
-
-    monitor: Path
-
-    def command(self, text: str, seconds: float = 60) -> str:
-        with socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(seconds)
-            link.connect(str(self.monitor))
-            answer = _until_prompt(link)
-            link.sendall(text.encode() + b"\n")
-            return answer + _until_prompt(link)
+QEMU = {"elf": "", "zlib": "-z", "lzo": "-l", "snappy": "-s"}
+MAKEDUMPFILE = {"makedumpfile-zlib": "-c", "makedumpfile-lzo": "-l", "makedumpfile-flattened": "-F"}
+LIBRARIES = {"lzo": "lzallright", "makedumpfile-lzo": "lzallright", "snappy": "cramjam"}
+CRASH = "sys\nbt -a\nps\nmod\nlog\nexit\n"
+ERASED = re.compile(r"WARNING: \S+:\nKernel data has been erased .*?runtime behavior\.\n", re.S)
 
 
-def _until_prompt(link: socket.socket) -> str:
-    data = b""
-    while not data.endswith(b"(qemu) "):
-        part = link.recv(4096)
-        assert part, "the monitor is gone"
-        data += part
-    return data.decode("utf-8", "replace")
+@dataclass(frozen=True)
+class Pair:
+    """A dump, what was found in it, and its redacted copy."""
 
-
-def _initramfs(folder: Path) -> Path:
-    program = folder / "init"
-    subprocess.run(["gcc", "-static", "-O1", "-w", "-o", program, GUEST], check=True)
-    numbers = RSA_KEY.private_numbers()
-    secret = numbers.p.to_bytes(128, "little") + numbers.q.to_bytes(128, "little") + TOKEN.encode().ljust(128, b"\0")
-    files = {"init": program.read_bytes(), "secret": bytes(byte ^ 0x5A for byte in secret), "public": spki(RSA_KEY)}
-    image = folder / "initramfs"
-    image.write_bytes(b"".join(_member(name, data) for name, data in files.items()) + _member("TRAILER!!!", b""))
-    return image
-
-
-def _member(name: str, data: bytes) -> bytes:
-    """A file in cpio's "newc" format."""
-    path = name.encode() + b"\0"
-    fields = (0, 0o100755, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
-    head = b"070701" + b"".join(f"{field:08x}".encode() for field in fields) + path
-    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+    name: str
+    dump: Path
+    report: DumpReport
+    copy: Path
 
 
 @pytest.fixture(scope="module")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
-    for name in ("qemu-system-x86_64", "gcc"):
-        need(name)
-    folder = tmp_path_factory.mktemp("guest")
-    serial, monitor = folder / "serial", folder / "monitor"
-    command = [
-        "qemu-system-x86_64",
-        "-m",
-        "128",
-        "-cpu",
-        "max",
-        "-nographic",
-        "-nodefaults",
-        "-no-reboot",
-        "-device",
-        "vmcoreinfo",
-    ]
-    command += ["-accel", "tcg", "-kernel", KERNEL, "-initrd", str(_initramfs(folder))]
-    command += ["-append", "console=ttyS0 quiet panic=-1 rdinit=/init", "-serial", f"file:{serial}"]
-    command += ["-monitor", f"unix:{monitor},server,nowait"]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + 120
-            while "READY" not in (serial.read_text("latin-1") if serial.exists() else ""):
-                assert process.poll() is None, "QEMU ended"
-                assert time.monotonic() < deadline, serial.read_text("latin-1")[-500:]
-                time.sleep(0.5)
-            yield Guest(monitor)
-        finally:
-            process.terminate()
+def linux() -> Kernel:
+    return kernel()
 
 
-@pytest.mark.parametrize("flags", ["", "-z", "-l", "-s"], ids=["elf", "zlib", "lzo", "snappy"])
-def test_a_key_over_page_borders_is_found_and_gone(guest: Guest, flags: str, tmp_path: Path) -> None:
-    if flags in ("-l", "-s"):
-        pytest.importorskip({"-l": "lzallright", "-s": "cramjam"}[flags])
-    dump = tmp_path / "vmcore"
-    answer = guest.command(f"dump-guest-memory {flags} {dump}")
+@pytest.fixture(scope="module")
+def guest(linux: Kernel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    driver = linux.modules / "kernel/drivers/firmware/qemu_fw_cfg.ko"
+    files = {driver.name: driver.read_bytes()} if driver.is_file() else {}
+    with booted(tmp_path_factory.mktemp("guest"), linux, files) as guest:
+        yield guest
+
+
+@pytest.fixture(scope="module", params=[*QEMU, *MAKEDUMPFILE])
+def pair(request: pytest.FixtureRequest, guest: Guest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    name = request.param
+    if name in LIBRARIES:
+        pytest.importorskip(LIBRARIES[name])
+    dump = tmp_path_factory.mktemp(name) / "vmcore"
+    answer = guest.command(f"dump-guest-memory {QEMU.get(name, '')} {dump}")
     if "not available" in answer or not dump.exists():
         pytest.skip(f"this QEMU cannot: {answer[-200:]}")
-    report, copy = redacted(dump, None, same_length=not flags)
-    assert report.format == ("kdump" if flags else "elf-core")
-    found = {finding.kind: finding for finding in report.findings}
+    if name in MAKEDUMPFILE:
+        dump = made(dump, MAKEDUMPFILE[name])
+    report, copy = redacted(dump, None, same_length=name == "elf")
+    yield Pair(name, dump, report, copy)
+    for path in (dump, copy):
+        path.unlink()
+
+
+def made(core: Path, option: str) -> Path:
+    """What makedumpfile makes of QEMU's ELF core."""
+    need("makedumpfile")
+    core.chmod(0o600)
+    with core.open("r+b") as file:
+        _headers_where_makedumpfile_looks(file.fileno())
+    out = core.with_name("made")
+    if option == "-F":
+        with out.open("wb") as flat:
+            subprocess.run(["makedumpfile", "-F", "-c", "-d", "1", core], stdout=flat, stderr=-3, check=True)
+    else:
+        subprocess.run(["makedumpfile", option, "-d", "1", core, out], capture_output=True, check=True)
+    core.unlink()
+    return out
+
+
+def _headers_where_makedumpfile_looks(core: int) -> None:
+    """QEMU 7.2 puts section headers before the program headers; makedumpfile 1.7 takes the latter to be at 64."""
+    head = bytearray(os.pread(core, 4096, 0))
+    (start,), (count,) = struct.unpack_from("<Q", head, 32), struct.unpack_from("<H", head, 56)
+    table = bytes(head[start : start + 56 * count])
+    head[64 : start + len(table)] = table.ljust(start + len(table) - 64, b"\0")
+    struct.pack_into("<2Q", head, 32, 64, 0)
+    struct.pack_into("<6H", head, 52, 64, 56, count, 0, 0, 0)
+    os.pwrite(core, head, 0)
+
+
+def test_a_key_over_page_borders_is_found_and_gone(pair: Pair) -> None:
+    assert pair.report.format == ("elf-core" if pair.name == "elf" else "kdump")
+    found = {finding.kind: finding for finding in pair.report.findings}
     assert "p*q = n" in found["rsa-private-key"].evidence
     assert len(found["github-token"].occurrences) >= 2
     assert all(o.virtual is not None for o in found["github-token"].occurrences)
     p = RSA_KEY.private_numbers().p.to_bytes(128, "little")
-    with FileSource(dump) as source, FileSource(copy) as other:
+    with FileSource(pair.dump) as source, FileSource(pair.copy) as other:
         before, after = plain_view(source), plain_view(other)
         assert len(read_layout(after).spaces) == len(read_layout(before).spaces)
         whole = before.read(0, before.size)
@@ -131,17 +115,97 @@ def test_a_key_over_page_borders_is_found_and_gone(guest: Guest, flags: str, tmp
     assert not any(part in rest for part in (p[:24], p[24:], TOKEN[:24].encode(), TOKEN[24:].encode()))
 
 
-def test_makedumpfile_puts_the_copy_together(guest: Guest, tmp_path: Path) -> None:
-    need("makedumpfile")
-    dump = tmp_path / "vmcore"
-    guest.command(f"dump-guest-memory -z {dump}")
-    _, copy = redacted(dump, None, same_length=False)
-    whole = tmp_path / "whole"
-    with copy.open("rb") as flat:
+def assembled(dump: Path, folder: Path) -> Path:
+    """The dump itself, or what makedumpfile puts together of a flattened one, which drgn does not read."""
+    with dump.open("rb", buffering=0) as flat:
+        if flat.read(12) != b"makedumpfile":
+            return dump
+        flat.seek(0)
+        need("makedumpfile")
+        whole = folder / dump.name
         subprocess.run(["makedumpfile", "-R", whole], stdin=flat, check=True, capture_output=True)
-    with FileSource(whole) as source, FileSource(copy) as other:
-        plain, after = plain_view(source), plain_view(other)
-        theirs, ours = read_layout(plain), read_layout(after)
-        for a, b in zip(theirs.regions, ours.regions, strict=False):
-            if a.kind == "memory":
-                assert (a.address, plain.read(a.offset, a.size)) == (b.address, after.read(b.offset, b.size))
+    return whole
+
+
+def test_drgn_sees_the_same_tasks_backtraces_modules_and_log(pair: Pair, linux: Kernel, tmp_path: Path) -> None:
+    if pair.name in ("zlib", "lzo", "snappy"):
+        pytest.skip("drgn misses the machine's name in QEMU's own kdump")
+    before = seen_by_drgn(assembled(pair.dump, tmp_path), linux)
+    assert "init" in {name for _, name, _ in before["tasks"]}
+    assert all("__schedule" in trace for pid, name, trace in before["tasks"] if name == "init")
+    assert b"Run /init as init process" in before["log"]
+    assert "qemu_fw_cfg" in before["modules"]
+    assert seen_by_drgn(assembled(pair.copy, tmp_path), linux) == before
+
+
+def seen_by_drgn(dump: Path, linux: Kernel) -> dict[str, Any]:
+    """Tasks with their backtraces, modules and the kernel's log."""
+    drgn = pytest.importorskip("drgn")
+    from drgn.helpers.linux.module import for_each_module
+    from drgn.helpers.linux.pid import for_each_task
+    from drgn.helpers.linux.printk import get_dmesg
+
+    if not linux.debug.is_file():
+        pytest.skip(f"no {linux.debug}: install linux-image-cloud-amd64-dbg")
+    machine = drgn.Program()
+    machine.set_core_dump(str(dump))
+    with contextlib.suppress(drgn.MissingDebugInfoError):  # that of modules
+        machine.load_debug_info([str(linux.debug)])
+    tasks = list(for_each_task(machine))
+    return {
+        "tasks": [(t.pid.value_(), t.comm.string_().decode(), _trace(machine, t)) for t in tasks],
+        "modules": [module.name.string_().decode() for module in for_each_module(machine)],
+        "log": get_dmesg(machine),
+    }
+
+
+def _trace(machine: Any, task: Any) -> str:
+    try:
+        return str(machine.stack_trace(task))
+    except ValueError as error:  # on a processor
+        return str(error)
+
+
+def test_crash_sees_the_same_system_modules_and_log(pair: Pair, linux: Kernel) -> None:
+    """Of a kdump it also says, from the eraseinfo, that data has been erased."""
+    before = seen_by_crash(pair.dump, linux)
+    assert re.search(r"RELEASE: " + re.escape(linux.version), before)
+    assert "Run /init as init process" in before
+    assert "qemu_fw_cfg" in before
+    after, warnings = ERASED.subn("", seen_by_crash(pair.copy, linux))
+    assert warnings == (pair.name != "elf")
+    assert after == before
+
+
+def seen_by_crash(dump: Path, linux: Kernel) -> str:
+    """What ``crash`` says, without the name of the dump. Of Debian's 6.1.192 version 8.0.2 lists the idle task only."""
+    if not program("crash"):
+        pytest.skip("crash not installed")
+    if not linux.debug.is_file():
+        pytest.skip(f"no {linux.debug}: install linux-image-cloud-amd64-dbg")
+    done = run("crash", "-s", linux.debug, dump, input=CRASH)
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr[-500:]
+    said = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+    return re.sub(r"(?m)^DUMPFILE: \S+", "DUMPFILE", "\n".join(said))
+
+
+def test_makedumpfile_reads_the_copy(pair: Pair, tmp_path: Path) -> None:
+    """It puts a flattened copy together; it reads the kernel's log from one of its own."""
+    need("makedumpfile")
+    whole = assembled(pair.copy, tmp_path)
+    if whole != pair.copy:
+        with FileSource(whole) as source, FileSource(pair.copy) as other:
+            plain, after = plain_view(source), plain_view(other)
+            theirs, ours = read_layout(plain), read_layout(after)
+            for a, b in zip(theirs.regions, ours.regions, strict=False):
+                if a.kind == "memory":
+                    assert (a.address, plain.read(a.offset, a.size)) == (b.address, after.read(b.offset, b.size))
+    elif pair.name.startswith("makedumpfile"):
+        logs = []
+        for path in (pair.dump, pair.copy):
+            run("makedumpfile", "--dump-dmesg", path, tmp_path / path.name)
+            logs.append((tmp_path / path.name).read_bytes())
+        assert b"Run /init as init process" in logs[0]
+        assert logs[1] == logs[0]
+    else:
+        pytest.skip("makedumpfile does not read QEMU's ELF core as it is")
