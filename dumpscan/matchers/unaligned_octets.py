@@ -12,11 +12,14 @@ import numpy as np
 
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.likeness import random_like
-from dumpscan.matchers.randomness import Positions, WordMap, edges, rows, small, various, word_map
+from dumpscan.matchers.randomness import Positions, WordMap, different, rows, small, various_at, word_map
 from dumpscan.model import Clue, ClueTable
 
 SIZES = (32, 48, 56, 57, 64, 66)
 """Widths in bytes of scalars and seeds."""
+
+_LONGEST = max(SIZES) // 8 + 2
+"""Words that they reach into."""
 
 MAX_TRIED = 65_536
 """Places of one window and width that are looked at; more is a recorded limit."""
@@ -43,12 +46,13 @@ class UnalignedOctets:
             if size != 66:  # half of the scalars of P-521 begin with a zero byte
                 near = near[mapped.words[first[near]] != 0]
             starts = np.concatenate([_starts(mapped, first[near], end[near], shift, size) for shift in range(1, 8)])
-            starts = np.unique(starts[starts <= len(mapped.octets) - size])
+            starts = different(starts[starts <= len(mapped.octets) - size])
             if len(starts) > MAX_TRIED:
                 yield Clue("limit", b"", 0, 0, "", b"more unaligned octets than the limit of one window")
                 starts = starts[:MAX_TRIED]
+            starts = starts[various_at(mapped.octets, starts, size)]
             table = rows(mapped.octets, starts, size)
-            kept = various(table) & random_like(table) if len(starts) else np.zeros(0, np.bool_)
+            kept = random_like(table)
             if kept.any():
                 yield ClueTable("octets-alone", table[kept].tobytes(), starts[kept] + mapped.base, size, "octets")
 
@@ -56,11 +60,13 @@ class UnalignedOctets:
 def _stretches(mapped: WordMap) -> tuple[Positions, Positions]:
     """The first words of numbers, and where their last random-looking words end. The first word may look plain, for
     few of its bytes are the number's; so may one inside, by chance, that is neither a small number nor a pointer."""
-    begins, ends = edges(mapped.random)
+    begins, ends = mapped.edges
     gap = np.flatnonzero(begins[1:] - ends[:-1] == 1)
     gap = gap[~small(mapped.words[ends[gap]])]
     first, end = np.concatenate([begins, begins[gap]]), np.concatenate([ends, ends[gap + 1]])
     first, end = np.concatenate([first, first - 1]), np.concatenate([end, end])
+    fitting = np.flatnonzero(end - first <= _LONGEST)
+    first, end = first[fitting], end[fitting]
     head = mapped.words[np.maximum(first, 0)]
     plain = (head & np.uint64(0xFF) == 0) | (head & np.uint64(0xFFFFFFFF) < _SMALL)
     kept = (first >= 0) & plain

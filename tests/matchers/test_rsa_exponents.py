@@ -39,9 +39,15 @@ def proven(data: bytes, *moduli: int) -> list[Candidate]:
 
 @cache
 def usual_keys(bits: int, count: int) -> list[RSAPrivateNumbers]:
-    """Without the one in 570 that is not promised: where p - 1 and q - 1 have a common divisor above 1024."""
+    """Without the one in 570 that is not promised, where p - 1 and q - 1 have a common divisor above 1024; and with
+    exponents of the modulus's length in bytes, since the shorter have a test of their own."""
+
+    def usual(key: RSAPrivateNumbers) -> bool:
+        lengths = [d.bit_length() for d in exponents(key.public_numbers.n, key.p)]
+        return math.gcd(key.p - 1, key.q - 1) <= GREATEST_BY_LIMB and min(lengths) > bits - 8
+
     keys = (rsa_numbers(bits, index) for index in range(1000))
-    return list(islice((key for key in keys if math.gcd(key.p - 1, key.q - 1) <= GREATEST_BY_LIMB), count))
+    return list(islice(filter(usual, keys), count))
 
 
 def exponents(n: int, p: int, e: int = 65537) -> list[int]:
