@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,8 +212,7 @@ class PublicKey:
     start: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Clue:
+class Clue(NamedTuple):
     """Bytes that may be part of a key and can only be judged together with what other windows hold.
 
     ``kind`` names the proof that takes it (``rsa-factor``, ``ec-scalar``, ``ed25519-seed``, ``sshkey-prekey``,
@@ -221,11 +221,14 @@ class Clue:
     """
 
     kind: str
-    value: bytes = field(repr=False)
+    value: bytes
     start: int
     end: int
     encoding: str
-    note: bytes = field(default=b"", repr=False)
+    note: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Clue({self.kind!r}, start={self.start}, end={self.end}, encoding={self.encoding!r})"
 
 
 @dataclass(frozen=True, slots=True)

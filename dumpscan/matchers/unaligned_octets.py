@@ -41,11 +41,11 @@ class UnalignedOctets:
     def from_map(self, mapped: WordMap) -> Iterator[Clue | ClueTable]:
         """As :meth:`match`, for a window that is mapped already."""
         first, end = _stretches(mapped)
+        stretches = [_behind_plain(mapped, first, end, shift) for shift in range(1, 8)]
         for size in SIZES:
-            near = np.flatnonzero(np.abs(end - first - size // 8) <= 2)
+            starts = np.concatenate([_starts(*some, size) for some in stretches])
             if size != 66:  # half of the scalars of P-521 begin with a zero byte
-                near = near[mapped.words[first[near]] != 0]
-            starts = np.concatenate([_starts(mapped, first[near], end[near], shift, size) for shift in range(1, 8)])
+                starts = starts[mapped.words[starts // 8] != 0]
             starts = different(starts[starts <= len(mapped.octets) - size])
             if len(starts) > MAX_TRIED:
                 yield Clue("limit", b"", 0, 0, "", b"more unaligned octets than the limit of one window")
@@ -73,11 +73,16 @@ def _stretches(mapped: WordMap) -> tuple[Positions, Positions]:
     return first[kept], end[kept]
 
 
-def _starts(mapped: WordMap, first: Positions, end: Positions, shift: int, size: int) -> Positions:
+def _behind_plain(mapped: WordMap, first: Positions, end: Positions, shift: int) -> tuple[Positions, Positions, int]:
+    """The stretches in which a number may begin ``shift`` bytes into the first word."""
+    head = mapped.words[first] & np.uint64((1 << 8 * shift) - 1)
+    plain = head < _SMALL if shift == 4 else head == 0
+    return first[plain], end[plain], shift
+
+
+def _starts(first: Positions, end: Positions, shift: int, size: int) -> Positions:
     """Where numbers begin that are ``shift`` bytes into their first words; bytes from the map's base."""
     last = first + (shift + size - 1) // 8
     closed = (end == last) | (end == last + 1)
-    head = mapped.words[first] & np.uint64((1 << 8 * shift) - 1)
-    plain = head < _SMALL if shift == 4 else head == 0
-    starts: Positions = 8 * first[closed & plain] + shift
+    starts: Positions = 8 * first[closed] + shift
     return starts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import re
@@ -57,7 +56,7 @@ class Memory:
         for start, offset, data in self.stretches:
             for clue in run(OPENSSH_SHIELD, data, start):
                 assert isinstance(clue, Clue)
-                found.append(dataclasses.replace(clue, start=clue.start + offset, end=clue.end + offset))
+                found.append(clue._replace(start=clue.start + offset, end=clue.end + offset))
         return found
 
 

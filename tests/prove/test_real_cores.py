@@ -55,7 +55,7 @@ class Memory:
             publics.extend(item for item in found if isinstance(item, PublicKey))
             for clue in all_clues(found):
                 assert clue.kind != "limit"
-                clues.append(replace(clue, start=clue.start + offset, end=clue.end + offset))
+                clues.append(clue._replace(start=clue.start + offset, end=clue.end + offset))
         return clues, publics
 
 
