@@ -1,10 +1,12 @@
-"""Which private part stands where in the cores of real programs: ``python -m benchmarks.library_forms``.
+"""Which private part stands where in the dumps of real programs: ``python -m benchmarks.library_forms [LIBRARY...]``.
 
-Prints the first table of docs/libraries.md: by exact search, without any part of dumpscan but its last column.
+Prints the first table of docs/libraries.md, or the rows of the libraries whose names hold one of the words: by exact
+search, without any part of dumpscan but its last column.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -16,6 +18,7 @@ from dumpscan.scan import Options, scan_path
 from tests.makers.lib_keys import Held
 from tests.makers.libraries import LIBRARIES, dump
 from tests.makers.truth import Search, Sighting, forms
+from tests.makers.wine import WINDOWS
 
 
 def cell(sightings: list[Sighting]) -> str:
@@ -30,19 +33,20 @@ def cell(sightings: list[Sighting]) -> str:
 
 
 def verdict(key: Held, sightings: list[Sighting], report: DumpReport) -> str:
-    """What dumpscan says of the key; of an AES key, where its schedule stands."""
+    """What dumpscan says of the key; of an AES key, where it or its schedule stands."""
     if key.spki_sha256:
         mine = [f for f in report.findings if f.public.get("spki_sha256") == key.spki_sha256]
     else:
-        places = {s.start for s in sightings if s.whole and s.form.component == "schedule"}
+        places = {s.start for s in sightings if s.whole}
         mine = [f for f in report.findings if f.kind == "aes-key" and places & {o.offset for o in f.occurrences}]
-    return mine[0].confidence.label if mine else "not found"
+    return max(f.confidence for f in mine).label if mine else "not found"
 
 
 def main() -> None:
     """Print the table."""
+    words = sys.argv[1:] or [""]
     print("| library | key | form: component and number of places | dumpscan |\n|---|---|---|---|")
-    for library in LIBRARIES:
+    for library in (lib for lib in (*LIBRARIES, *WINDOWS) if any(word in lib.name for word in words)):
         with tempfile.TemporaryDirectory() as name:
             try:
                 dumped = dump(library, Path(name))

@@ -1,4 +1,4 @@
-"""Credentials that providers print in their documentation: nobody's secret.
+"""Credentials that providers print in their documentation, or distributions in a package's files: nobody's secret.
 
 Kept as SHA-256 of the value, so that this file does not look like a list of secrets itself.
 """
@@ -42,7 +42,6 @@ _DIGESTS = frozenset(
         "78314b11be2e581549ac1c4f616563fa",
         "ea1ca3e25b35a51ea7c8c9e5434d6faa",
         "8d567eb88afff34f31ab97fbb2731e58",
-        "9d03b692e941d5ace207a9f804883443",
         "80f8b7c904d4a43f3b7036db73247daa",
         "cfdb0b01ec7be831040e31209bb42cac",
         "cb87c87e4a138d9a72259d2a01bab156",
@@ -50,6 +49,8 @@ _DIGESTS = frozenset(
         "6aa14267d94944e6b6483c81f5ad37f8",
         "07c431900e91f99acfde104eb5057a2c",
         "649e1f5c769e718ba10d1a702a36499a",
+        "f7026ba153dc0b7d0823c3dfd000864a",  # Debian's package of Chromium, /etc/chromium.d/apikeys
+        "0932b11171039a7c5d117f141f4e2f57",
     )
 )
 

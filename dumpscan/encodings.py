@@ -17,6 +17,9 @@ from dumpscan.model import Component
 RESIDUE = 16
 """Bytes of a private value that must not survive."""
 
+SHORTEST_LEAD = 6
+"""Bytes of a name that tell a place of a value that is too short to be looked for."""
+
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 _LARGE = 4096
 """Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
@@ -27,13 +30,15 @@ class Encoded:
     """One component in one encoding.
 
     ``residue`` is the number of encoded bytes that hold :data:`RESIDUE` bytes of the secret, or all of ``data``
-    where only the whole counts. ``wraps`` says that line breaks may stand inside (base64 in PEM).
+    where only the whole counts. ``wraps`` says that line breaks may stand inside (base64 in PEM). The first ``lead``
+    bytes belong to what is looked for, and not to the secret.
     """
 
     name: str
     data: bytes = field(repr=False)
     residue: int
     wraps: bool = False
+    lead: int = 0
 
 
 def sweepable(component: Component) -> bool:
@@ -41,9 +46,11 @@ def sweepable(component: Component) -> bool:
 
     Text: at least 8 bytes, 5 different ones, and below 12 bytes three of lower case, upper case, digits, others;
     so ``admin``, ``password1`` and ``production`` blank nothing but the place where they were found. Numbers and
-    octets: at least 16 bytes, 8 different ones.
+    octets: at least 16 bytes, 8 different ones. What leads to a shorter text counts with it.
     """
     value = component.value
+    if component.lead:
+        return component.lead >= SHORTEST_LEAD and len(value) < 2 * RESIDUE
     if component.form != "text":
         return len(value) >= 16 and len(set(value)) >= 8
     if len(value) < 8 or len(set(value)) < 5:
@@ -60,11 +67,22 @@ def _classes(value: bytes) -> int:
 def encodings(component: Component, big_endian: bool = False) -> Iterator[Encoded]:
     """All encodings of ``component``, each different from the others; ``big_endian`` adds such a host's limbs."""
     makers = {"integer": _integer, "octets": _octets, "raw": _raw, "text": _text}
+    if component.lead:
+        yield from _led(component)
+        return
     seen: set[bytes] = set()
     for encoded in makers[component.form](component.value, big_endian):
         if encoded.data not in seen:
             seen.add(encoded.data)
             yield encoded
+
+
+def _led(component: Component) -> Iterator[Encoded]:
+    """A text with what leads to it, as memory holds texts: only the whole counts."""
+    text, lead = component.value.decode("utf-8"), component.value[: component.lead].decode("utf-8")
+    for name, charset in (("utf-8", "utf-8"), ("utf-16", "utf-16-le"), ("utf-32", "utf-32-le")):
+        data = text.encode(charset)
+        yield Encoded(name, data, len(data), lead=len(lead.encode(charset)))
 
 
 def _integer(value: bytes, big_endian: bool) -> Iterator[Encoded]:

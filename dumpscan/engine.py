@@ -22,7 +22,7 @@ from dumpscan.keys import public_identity
 from dumpscan.literals import literal_search
 from dumpscan.matchers.base import MOST_HITS, Hit, Matcher, View
 from dumpscan.matchers.registry import build_matchers
-from dumpscan.model import Candidate, Clue, ClueTable, Evidence, PublicKey, Span
+from dumpscan.model import COMMAND_LINE, ENVIRONMENT, Candidate, Clue, ClueTable, Evidence, PublicKey, Span
 from dumpscan.plain import PlainSource
 from dumpscan.source import Source
 from dumpscan.windows import Reader, Window
@@ -148,7 +148,17 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     zero = 0 if window.seams else zero
     if not live:
         return WindowEvidence(owned, zero, limits=tuple(limits), empty=True)
-    view = View(data, live, job.byte_order, job.pointer_size, window.address, window.phase, window.mapped)
+    view = View(
+        data,
+        live,
+        job.byte_order,
+        job.pointer_size,
+        window.address,
+        window.phase,
+        window.mapped,
+        window.holding(ENVIRONMENT),
+        window.holding(COMMAND_LINE),
+    )
     scanner = _scanner_of(job)
     found = _Sorted()
     for item in scanner.evidence(view, timer, limits):

@@ -64,6 +64,9 @@ class Mapped:
 
 # ---------------------------------------------------------------- the dump
 
+ENVIRONMENT, COMMAND_LINE = "environment", "command line"
+"""Names of memory that holds the variables, or the arguments, of a process."""
+
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -86,6 +89,15 @@ class Region:
     @property
     def end(self) -> int:
         return self.offset + self.size
+
+    @property
+    def holds(self) -> str | None:
+        """:data:`ENVIRONMENT` or :data:`COMMAND_LINE` if that is what the bytes are, in memory or in a stream."""
+        if self.kind == "environment" or (self.kind == "memory" and self.name == ENVIRONMENT):
+            return ENVIRONMENT
+        if self.kind == "command-line" or (self.kind == "memory" and self.name == COMMAND_LINE):
+            return COMMAND_LINE
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +158,15 @@ class Component:
     ``form`` says how ``value`` may appear elsewhere: ``integer`` (big-endian, at its full width: limbs of any
     size, either order, hex, base64), ``octets`` (raw bytes, hex, base64), ``raw`` (these very bytes), ``text`` (UTF-8;
     also UTF-16, UTF-32, base64, hex, JSON and URL escapes).
+
+    The first ``lead`` bytes of a text are no part of the secret: they stand before one that is too short to be looked
+    for by itself (the name of a variable, an option).
     """
 
     name: str
     value: bytes = field(repr=False)
     form: str = "octets"
+    lead: int = 0
 
 
 @dataclass(frozen=True, slots=True)

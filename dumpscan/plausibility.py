@@ -49,8 +49,21 @@ def random_token(match: Match) -> Verdict | None:
     return Verdict() if is_random(match.value) else None
 
 
+_HARMLESS_NAME = re.compile(
+    rb"(?:cache|composite|dedup(?:lication)?|entity|foreign|group|idempotency|lookup|object|partition|primary|public|range"
+    rb"|row|shard|sort|unique)[-_.]?key\Z|(?:cancellation|continuation|csrf|cursor|next|page|sync|xsrf)[-_.]?token\Z",
+    re.I,
+)
+_NAME_BEFORE = re.compile(rb"([\w.-]+)[\"']?\s{0,3}(?:=>|:=|=|:)[ ]*[\"'`]?\Z")
+
+
+def is_harmless_name(name: bytes) -> bool:
+    """Whether what is called ``name`` is a key or token that opens nothing: of a cache, a table, a page, a form."""
+    return _HARMLESS_NAME.search(name) is not None
+
+
 _CODE = re.compile(
-    rb"[(){}<>;`\\]|\$[A-Za-z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
+    rb"[(){}<>;`\\]|(?<![A-Za-z0-9])\$[A-Za-z_]|\$[A-Z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
     rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
     rb"|\w\[|\|\w{3,}|environ|password|passwd|secret",
     re.I,
@@ -75,25 +88,49 @@ def plausible_password(match: Match) -> Verdict | None:
     return Verdict()
 
 
+_EXAMPLE_HOST = re.compile(rb"@(?:[\w-]+\.){0,5}(?:example(?:\.com|\.net|\.org)?|invalid|test)(?![\w-]|\.\w)", re.I)
+"""Names that RFC 2606 sets aside for manuals."""
+
+
+_URL_USER = re.compile(rb"//([!-.0-9;-?A-~]{1,48}):\Z")
+_CLIENT_ID = re.compile(rb"client[-_]?id(?:entifier)?[\"']?\s{0,3}(?:=>|[:=])\s{0,3}[\"']?([0-9A-Za-z._-]{6,80})", re.I)
+
+
+def client_secret(match: Match) -> Verdict | None:
+    """What :func:`mixed` says of the value; the client's identifier, where it stands within 256 characters."""
+    verdict = mixed(match)
+    near = list(_CLIENT_ID.finditer(match.text, max(0, match.start - 256), match.end + 256)) if verdict else []
+    if not near:
+        return verdict
+    best = min(near, key=lambda m: max(match.start - m.end(), m.start() - match.end))
+    return Verdict(public={"client_id": best[1].decode("ascii")})
+
+
 def url_password(match: Match) -> Verdict | None:
     """The password of a URL: not a template, not the words that manuals use."""
     value = match.value
     if _PLACEHOLDER.search(value) or re.search(rb"[<>{}$`\\\"'|^]|%s", value):
         return None
     if re.fullmatch(
-        rb"(?i)pass(?:word|wd)?\d{0,4}|pw|pwd|secret|user(?:name)?|token|x-oauth-basic|port|[a-z]|\d{1,5}", value
+        rb"(?i)(?:my|your|the|some)?[-_]?pass(?:word|wd)?\d{0,4}|pw|pwd|secret|xyzzy|user(?:name)?|token|x-oauth-basic"
+        rb"|port|[a-z]|\d{1,5}",
+        value,
     ):
         return None
-    return Verdict() if len(set(value)) > 2 else None
+    if _EXAMPLE_HOST.match(match.text, match.end, match.end + 128) and plausible_password(match) is None:
+        return None
+    user = _URL_USER.search(match.text, max(0, match.start - 64), match.start)
+    public = {"user": user[1].decode("ascii")} if user else {}
+    return Verdict(public=public) if len(set(value)) > 2 else None
 
 
 def basic_auth(match: Match) -> Verdict | None:
     """``user:password`` in base64 (RFC 7617)."""
     decoded = decode_base64(match.value)
-    if decoded is None or not re.fullmatch(rb"[\x20-\x7e]{0,128}:[\x20-\x7e]{1,256}", decoded):
+    if decoded is None or not re.fullmatch(rb"[\x20-\x7e]{0,128}:[\x20-\x7e]{4,256}", decoded):
         return None
     user, _, password = decoded.partition(b":")
-    if is_placeholder(password) and len(password) > 3:
+    if is_placeholder(password):
         return None
     return Verdict(Confidence.VALIDATED, "base64 of user:password", public={"user": user.decode("ascii")[:64]})
 
@@ -126,6 +163,23 @@ def several_cases(value: bytes) -> bool:
 _CHECKED = re.compile(rb"gh[pousr]_[0-9A-Za-z]{36}|npm_[0-9A-Za-z]{36}")
 
 
+def _is_public_key(value: bytes) -> bool:
+    """Whether ``value`` is base64 of a public key or a certificate: DER, an object identifier or a version first."""
+    if not value.startswith(b"M"):
+        return False
+    raw = decode_base64(value[: len(value) // 4 * 4]) or b""
+    header = rb"\x30(?:[\x10-\x7f]|\x81.|\x82..)"
+    return re.match(header + rb"(?:\x30[\x05-\x7f]\x06|" + header + rb"\xa0\x03\x02\x01)", raw, re.S) is not None
+
+
+def _is_dotted_name(value: bytes) -> bool:
+    """Whether ``value`` is a name of code, like ``win32api.RegOpenKeyEx``: parts that are mostly words."""
+    if len(value) > 80 or not re.fullmatch(rb"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", value):
+        return False
+    words = sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{2,}", value))
+    return words * 4 >= 3 * len(re.findall(rb"\w", value))
+
+
 def token_like(match: Match) -> Verdict | None:
     """A machine-made token by its characters alone: of letters and digits in turn, no words, no path, no identifier."""
     value = match.value.rstrip(b"=")
@@ -137,6 +191,8 @@ def token_like(match: Match) -> Verdict | None:
         return Verdict() if is_random(value) else None
     if re.search(rb"[^0-9A-Za-z_.+/~%!@#$^&*=-]", value) or re.fullmatch(rb"[0-9._:-]+|[A-Za-z_./-]+", value):
         return None
+    if _is_public_key(value) or _is_dotted_name(value):
+        return None
     turns = len(re.findall(rb"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]", value))
     words = sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{4,}|[A-Z]{5,}", value))
     pure = not re.search(rb"[^0-9A-Za-z]", value)
@@ -144,3 +200,9 @@ def token_like(match: Match) -> Verdict | None:
         return Verdict() if is_random(value) else None
     dense = turns * (6 if pure else 5) >= len(value)
     return Verdict() if dense and words * 2 < len(value) and is_random(value) else None
+
+
+def named_token(match: Match) -> Verdict | None:
+    """What :func:`token_like` says of the value, unless its name is that of a harmless key or token."""
+    name = _NAME_BEFORE.search(match.text, max(0, match.start - 64), match.start)
+    return None if name and is_harmless_name(name[1]) else token_like(match)

@@ -33,6 +33,7 @@ from dumpscan.source import FileSource, Source
 from dumpscan.wrappers import Opened, compress_into, open_source
 
 _CHUNK = 4 << 20
+_PAGE = 4096
 _ROUNDS = 4
 """How often a copy in which something is still found is redacted again before it is given up."""
 
@@ -186,7 +187,7 @@ def _write(opened: Opened, scan: Scan, part: Path, copy: Path, options: Options,
     if isinstance(view, PlainSource):
         return _write_encoded(view, opened, scan, part, copy, options, progress)
     if not opened.wrapper:
-        _copy_sparse(opened.source, part)
+        copy_sparse(opened.source, part)
         with contextlib.closing(FileSource(part)) as plain:
             spans = redact_until_clean(plain, part, scan, options, progress)
             compare(opened.source, plain, spans)
@@ -290,14 +291,24 @@ def _wrap(opened: Opened, plain: Source, part: Path, copy: Path) -> None:
         compare(written.source, plain, ())
 
 
-def _copy_sparse(source: Source, part: Path) -> None:
+def copy_sparse(source: Source, part: Path) -> None:
+    """Fill the empty file ``part`` with the bytes of ``source``; pages of zeros become holes."""
     with part.open("r+b", buffering=0) as out:
         for offset in range(0, source.size, _CHUNK):
             data = source.read(offset, min(_CHUNK, source.size - offset))
-            if any(data):
-                out.seek(offset)
-                _write_all(out.fileno(), data)
+            for run in _runs(data):
+                out.seek(offset + run.start)
+                _write_all(out.fileno(), data[run.start : run.end])
         out.truncate(source.size)
+
+
+def _runs(data: bytes) -> Iterator[Span]:
+    """The pages of ``data`` that are not zero: what is between them stays a hole of the copy."""
+    words = np.frombuffer(data.ljust(-(-len(data) // _PAGE) * _PAGE, b"\0"), np.uint64)
+    stored = words.reshape(-1, _PAGE // 8).any(axis=1)
+    edges = np.flatnonzero(np.diff(stored, prepend=False, append=False)) * _PAGE
+    for start, end in edges.reshape(-1, 2).tolist():
+        yield Span(start, min(end, len(data)))
 
 
 def _write_all(handle: int, data: bytes) -> None:

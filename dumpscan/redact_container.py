@@ -7,7 +7,6 @@ its members compared with what was verified.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
@@ -26,6 +25,7 @@ from dumpscan.redact import (
     Redaction,
     check_destination,
     compare,
+    copy_sparse,
     disk_error,
     part_file,
     publish,
@@ -180,7 +180,10 @@ class _Writer:
                 else:
                     content = self._content(member)
                     assert content
-                    shutil.copyfile(content, target)
+                    target.touch(0o600)
+                    if content.stat().st_size:
+                        with closing(FileSource(content)) as source:
+                            copy_sparse(source, target)
             for member in reversed(container.members):  # a folder's time changes with what is put in it
                 status = cast(os.stat_result, member.meta)
                 target = part / member.name

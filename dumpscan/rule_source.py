@@ -1,10 +1,9 @@
-"""The text of YARA rules: cut into rules, without what is in quotes, compiled, their ``meta``."""
+"""The text of YARA rules: cut into rules, without what is in quotes, their ``meta``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import yara
@@ -29,14 +28,8 @@ class Block:
     end: int
 
 
-@lru_cache(maxsize=4096)
-def compiled(source: str) -> Any:
-    """The ``yara.Rules`` of a rule's text; kept, since a worker asks for the same few again and again."""
-    return yara.compile(source=source, includes=False)
-
-
 def metas_of(text: str) -> dict[str, dict[str, Any]]:
-    """The ``meta`` of every rule. Not of :func:`compiled`: iterating ``yara.Rules`` uses them up."""
+    """The ``meta`` of every rule. Raises :class:`yara.Error`."""
     return {rule.identifier: dict(rule.meta) for rule in yara.compile(source=text, includes=False)}
 
 
@@ -44,10 +37,11 @@ def blocks(text: str) -> list[Block]:
     """Cut the text of a file into its rules."""
     code = blank(text)
     found = []
-    position = 0
+    position, line, counted = 0, 1, 0
     while match := _RULE.search(code, position):
         end = _closing_brace(code, match.end())
-        line = text.count("\n", 0, match.start(2)) + 1
+        line += text.count("\n", counted, match.start(2))
+        counted = match.start(2)
         source = text[match.start() : end]
         found.append(Block(match[2], line, source, code[match.start() : end], match.start(), end))
         position = end

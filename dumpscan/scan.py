@@ -42,7 +42,7 @@ from dumpscan.plain import bottom
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.prove.means import Means, here
 from dumpscan.prove.registry import conclude, prove
-from dumpscan.seams import REACH, left_out, seam_stretches
+from dumpscan.seams import REACH, left_out, seam_stretches, told
 from dumpscan.source import Source
 from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
 from dumpscan.windows import MARGIN, WINDOW, Window, cut, plan
@@ -150,6 +150,7 @@ class _Windows:
     def __init__(self, source: Source, layout: Layout, options: Options) -> None:
         self._owning = list(plan(layout.regions, options.window, options.margin))
         self._spaces, self._budget = layout.spaces, SEAM_RATIO * source.size
+        self._told = [region for region in layout.regions if region.holds] if layout.spaces else []
         self.left_out = left_out(self._spaces, self._budget)
 
     def __len__(self) -> int:
@@ -158,7 +159,7 @@ class _Windows:
     def __iter__(self) -> Iterator[Window]:
         yield from self._owning
         for window in cut(seam_stretches(self._spaces, self._budget), _SEAM_WINDOW, REACH):
-            yield replace(window, seams=True)
+            yield replace(told(window, self._told), seams=True)
 
 
 class _Rest:

@@ -6,12 +6,15 @@ runs from one into the next; so the surroundings of such seams are looked at onc
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from dumpscan.mappings import AddressSpace, Numbers
-from dumpscan.windows import Piece, Stretch
+from dumpscan.model import Region
+from dumpscan.windows import Piece, Stretch, Window
 
 REACH = 32 << 10
 """Bytes on either side of a seam: twice what the largest secret of several pages (an OpenSSH prekey) takes."""
@@ -24,6 +27,29 @@ def seam_stretches(spaces: Sequence[AddressSpace], budget: int) -> Iterator[Stre
     """
     for space, seams in _chosen(spaces, budget)[0]:
         yield from _stretches(space, seams)
+
+
+def told(window: Window, regions: Sequence[Region]) -> Window:
+    """``window`` with what its bytes hold, where one of ``regions`` (by offset) says so."""
+    if not regions:
+        return window
+    starts = [region.offset for region in regions]
+    pieces: list[Piece] = []
+    for piece in window.pieces:
+        end, at = piece.offset + piece.size, piece.offset
+        for region in regions[max(bisect_right(starts, at) - 1, 0) : bisect_left(starts, end)]:
+            for stop, holds in ((region.offset, None), (region.end, region.holds)):
+                stop = min(stop, end)
+                if at < stop:
+                    pieces.append(replace(_part(piece, at, stop), holds=holds))
+                    at = stop
+        if at < end:
+            pieces.append(_part(piece, at, end))
+    return replace(window, pieces=tuple(pieces))
+
+
+def _part(piece: Piece, start: int, end: int) -> Piece:
+    return replace(piece, position=piece.position + start - piece.offset, offset=start, size=end - start)
 
 
 def left_out(spaces: Sequence[AddressSpace], budget: int) -> int:

@@ -120,13 +120,15 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
     foreign: list[ForeignFile] = []
     warnings: list[str] = []
     refused: list[str] = []
-    for path in _user_files(user_paths):
+    paths = _user_files(user_paths)
+    others = frozenset(path.resolve() for path in paths)
+    for path in paths:
         text = _read(path)
         digest.update(_frame(text))
         if _is_ours(text):
             own += parse(text, str(path))
         else:
-            foreign.append(parse_foreign(text, str(path), REQUIRED, warnings, refused))
+            foreign.append(parse_foreign(text, str(path), REQUIRED, warnings, refused, others))
     _refuse_duplicates(own)
     return Ruleset(tuple(own), "sha256:" + digest.hexdigest(), tuple(warnings), tuple(refused), tuple(foreign))
 

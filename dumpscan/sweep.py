@@ -137,7 +137,7 @@ class Sweeper:
         encoded = self._needles[index].encoded
         span, matched = extend(data, at, encoded, within)
         if matched >= min(encoded.residue, len(encoded.data)):
-            found.append(Place(index, span, matched == len(encoded.data)))
+            found.append(Place(index, Span(span.start + encoded.lead, span.end), matched == len(encoded.data)))
             done[index] = span.end
 
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from dumpscan.documentation_examples import is_documentation
+from dumpscan.encodings import sweepable
 from dumpscan.mask import mask
 from dumpscan.model import Candidate, Component, Confidence, Severity, Span
-from dumpscan.plausibility import is_placeholder
+from dumpscan.plausibility import is_harmless_name, is_placeholder
 
 LONGEST_NAME = 128
 LONGEST_VALUE = 4096
@@ -34,14 +35,15 @@ _PASSWORD = re.compile(
 )
 _HARMLESS = re.compile(
     rb"\A(?:old)?pwd\Z|activation_token\Z|startup_token\Z|public|(?:\A|[-_.])(?:no|max|min|num|count|next|page"
-    rb"|cancellation|csrf|xsrf)[-_.]?tokens?\Z|eytoken\Z|syncpoint|tokenizer",
+    rb"|cancellation|csrf|xsrf)[-_.]?tokens\Z|(?:\A|[-_.])(?:no|max|min|num|count)[-_.]?token\Z|eytoken\Z|syncpoint"
+    rb"|tokenizer|(?:primordial-pipe|-channel)-token\Z",  # the last two: pipes between Chromium's processes
     re.I,
 )
 
 
 def is_telling(name: bytes) -> bool:
     """Whether what is called ``name`` (a variable, a property, an option) is likely to hold a secret."""
-    return _NAME.search(name) is not None and _HARMLESS.search(name) is None
+    return _NAME.search(name) is not None and _HARMLESS.search(name) is None and not is_harmless_name(name)
 
 
 def is_password_name(name: bytes) -> bool:
@@ -101,10 +103,23 @@ def _is_text(value: bytes) -> bool:
 
 
 def named_value(
-    name: bytes, value: bytes, spans: Sequence[Span], encoding: str, *, where: str, sure: bool, form: str = "text"
+    name: bytes,
+    value: bytes,
+    spans: Sequence[Span],
+    encoding: str,
+    *,
+    where: str,
+    sure: bool,
+    form: str = "text",
+    leads: Sequence[bytes] = (),
 ) -> Candidate:
-    """The candidate for a value that was found by its name; ``where`` says what held it."""
+    """The candidate for a value that was found by its name; ``where`` says what held it.
+
+    A value that is too short to be looked for elsewhere is looked for behind ``leads``.
+    """
     title = name.decode("utf-8", "replace")
+    whole = Component("value", value, form)
+    behind = [Component("value", lead + value, "text", len(lead)) for lead in leads]
     password = is_password_name(name)
     return Candidate(
         kind="password" if password else "named-value",
@@ -112,7 +127,7 @@ def named_value(
         identity=value,
         spans=tuple(spans),
         encoding=encoding,
-        components=(Component("value", value, form),),
+        components=(whole, *([] if sweepable(whole) else behind)),
         severity=Severity.HIGH if sure else Severity.MEDIUM,
         confidence=Confidence.VALIDATED if sure else Confidence.POSSIBLE,
         evidence=f"value of {title} in {where}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,14 @@ _GAP = 256
 class Piece:
     """``size`` bytes at ``offset`` of the file that stand at ``position`` of a stretch or window.
 
-    ``address`` is set where the window as a whole has none.
+    ``address`` is set where the window as a whole has none, ``holds`` as in :class:`dumpscan.model.Region`.
     """
 
     position: int
     offset: int
     size: int
     address: int | None = None
+    holds: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,15 @@ class Window:
         if self.address is not None:
             return (Mapped(0, self.address, self.size),)
         return tuple(Mapped(p.position, p.address, p.size) for p in self.pieces if p.address is not None)
+
+    def holding(self, what: str) -> tuple[Span, ...]:
+        """The positions of what pieces say they hold; those that adjoin are one."""
+        spans: list[Span] = []
+        for piece in self.pieces:
+            if piece.holds == what:
+                start = spans.pop().start if spans and spans[-1].end == piece.position else piece.position
+                spans.append(Span(start, piece.position + piece.size))
+        return tuple(spans)
 
     def offsets(self, span: Span) -> list[Span]:
         """Where ``span`` (positions) lies in the file: one span, or several where it crosses a seam."""
@@ -138,10 +148,10 @@ def _stretches(regions: Iterable[Region]) -> Iterator[Stretch]:
 def _append(stretch: Stretch, region: Region) -> None:
     """Add ``region`` to the end of ``stretch``, as one piece with the last where it follows that in the file too."""
     last = stretch.pieces[-1] if stretch.pieces else None
-    if last and last.offset + last.size == region.offset:
-        stretch.pieces[-1] = Piece(last.position, last.offset, last.size + region.size)
+    if last and last.offset + last.size == region.offset and last.holds == region.holds:
+        stretch.pieces[-1] = replace(last, size=last.size + region.size)
     else:
-        stretch.pieces.append(Piece(stretch.size, region.offset, region.size))
+        stretch.pieces.append(Piece(stretch.size, region.offset, region.size, holds=region.holds))
 
 
 def _address(region: Region) -> int:
@@ -185,7 +195,8 @@ def _cut(stretch: Stretch, window: int, margin: int) -> Iterator[Window]:
             if piece.position >= high:
                 break
             first, last = max(low, piece.position), min(high, piece.position + piece.size)
-            pieces.append(Piece(first - low, piece.offset + first - piece.position, last - first))
+            offset = piece.offset + first - piece.position
+            pieces.append(Piece(first - low, offset, last - first, holds=piece.holds))
         address = None if stretch.address is None else stretch.address + low
         yield Window(tuple(pieces), high - low, Span(start - low, end - low), address, (base + low) % 64)
 
@@ -199,13 +210,13 @@ def _gather(stretches: Sequence[Stretch]) -> Window:
         position += (base - position) % 64
         for piece in stretch.pieces:
             address = None if stretch.address is None else stretch.address + piece.position
-            pieces.append(Piece(position + piece.position, piece.offset, piece.size, address))
+            pieces.append(Piece(position + piece.position, piece.offset, piece.size, address, piece.holds))
         position = (position + stretch.size + _GAP + 63) // 64 * 64
     end = pieces[-1].position + pieces[-1].size
     if len(stretches) > 1:
         return Window(tuple(pieces), end, Span(0, end))
     first = pieces[0].position
-    moved = tuple(Piece(piece.position - first, piece.offset, piece.size) for piece in pieces)
+    moved = tuple(replace(piece, position=piece.position - first, address=None) for piece in pieces)
     return Window(moved, end - first, Span(0, end - first), stretches[0].address, first % 64)
 
 

@@ -290,7 +290,7 @@ rule teams_webhook_old {
     kind = "teams-webhook"
     severity = "medium"
     confidence = "validated"
-    anchor = "outlook.office.com/webhook/"
+    anchor = "outlook.office.com/webhook/|outlook.office365.com/webhook/"
     longest = 189
     validator = "random"
     reference = "https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook"
@@ -406,7 +406,7 @@ rule twitter_bearer {
     kind = "twitter-token"
     severity = "high"
     confidence = "validated"
-    anchor = "Bearer AAAAAAAAAAAAAAAAAAAA|=AAAAAAAAAAAAAAAAAAAA|\"AAAAAAAAAAAAAAAAAAAA"
+    anchor = "Bearer AAAAAAAAAAAAAAAAAAAA|=AAAAAAAAAAAAAAAAAAAA|\"AAAAAAAAAAAAAAAAAAAA| AAAAAAAAAAAAAAAAAAAA"
     longest = 123
     validator = "twitter-bearer"
     value = "(A{20}.+)"
@@ -539,7 +539,7 @@ rule linkedin_context {
     kind = "linkedin-token"
     severity = "high"
     confidence = "validated"
-    anchor = "linkedin_client|linkedin_secret|linkedin_token"
+    anchor = "linkedin"
     anchor_nocase = true
     longest = 90
     validator = "mixed"
@@ -585,7 +585,7 @@ rule lark_context {
     kind = "lark-token"
     severity = "high"
     confidence = "validated"
-    anchor = "lark_app|feishu"
+    anchor = "lark_|feishu"
     anchor_nocase = true
     longest = 72
     validator = "mixed"
@@ -861,7 +861,7 @@ rule twitch_stream_key {
     kind = "twitch-stream-key"
     severity = "medium"
     confidence = "validated"
-    anchor = "live_1|live_2|live_3|live_4|live_5|live_6|live_7|live_8|live_9"
+    anchor = "live_1|live_2|live_3|live_4|live_5|live_6|live_7|live_8|live_9|live_0"
     longest = 46
     validator = "mixed"
     reference = "https://help.twitch.tv/s/article/twitch-stream-key-faq"
@@ -869,6 +869,29 @@ rule twitch_stream_key {
     counterexample = "live_000000000_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
     $a = /live_[0-9]{7,10}_[0-9A-Za-z]{30}/
+  condition:
+    $a
+}
+
+rule facebook_app_token {
+  meta:
+    id = "facebook-app-token"
+    title = "Facebook application access token"
+    kind = "facebook-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "access_token|ccessToken|fb_token|facebook"
+    anchor_nocase = true
+    longest = 89
+    validator = "mixed"
+    value = "([0-9]{14,17}\\|[0-9A-Za-z_-]{27})\\Z"
+    boundary = "token"
+    reference = "https://developers.facebook.com/docs/facebook-login/guides/access-tokens"
+    example = "{\"access_token\":\"<digits:15>|<base64url:27>\""
+    example2 = "FACEBOOK_APP_TOKEN=<digits:16>|<base64url:27>"
+    counterexample = "{\"access_token\":\"<digits:15>|xxxxxxxxxxxxxxxxxxxxxxxxxxx\""
+  strings:
+    $a = /(access_?token|fb_token|facebook[0-9a-z_]{0,16})[\"\']?[ ]{0,3}[=:][ ]{0,3}[\"\']?[0-9]{14,17}\|[0-9A-Za-z_-]{27}/ nocase
   condition:
     $a
 }

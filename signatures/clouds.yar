@@ -26,7 +26,7 @@ rule aws_secret_key {
     kind = "aws-secret-key"
     severity = "high"
     confidence = "validated"
-    anchor = "secret_access_key|SecretAccessKey|secretAccessKey|SecretKey|secretKey|secret_key"
+    anchor = "secret_access_key|SecretAccessKey|secretAccessKey|SecretKey|secretKey|secret_key|secretaccesskey"
     anchor_nocase = true
     longest = 67
     validator = "aws-secret"
@@ -1062,7 +1062,7 @@ rule google_session_cookie {
     kind = "session-cookie"
     severity = "medium"
     confidence = "validated"
-    anchor = "PSID=|PSIDTS=|SAPISID=|SSID="
+    anchor = "PSID=|PSIDTS=|SAPISID=|SSID=|PAPISID="
     longest = 318
     validator = "random"
     value = "=(.+)"
@@ -1345,7 +1345,7 @@ rule msa_access_token {
     kind = "oauth-access-token"
     severity = "medium"
     confidence = "validated"
-    anchor = "EwAIA|EwAYA|EwBIA|EwBYA|EwBwA|EwCIA|EwCYA|EwCwA|EwDIA|EwAwA|EwAoA|EwBoA|EwCoA|EwA4A|EwB4A|EwC4A"
+    anchor = "EwAIA|EwAYA|EwBIA|EwBYA|EwBwA|EwCIA|EwCYA|EwCwA|EwDIA|EwAwA|EwAoA|EwBoA|EwCoA|EwA4A|EwB4A|EwC4A|EwD4A"
     longest = 487
     validator = "mixed"
     boundary = "base64"
@@ -1366,7 +1366,7 @@ rule entra_refresh_token {
     kind = "oauth-refresh-token"
     severity = "high"
     confidence = "validated"
-    anchor = "\"refresh_token\"|refreshtoken"
+    anchor = "\"refresh_token\"|refreshtoken|\"secret\": \"0.A|\"secret\":\"0.A|\"secret\": \"1.A|\"secret\":\"1.A"
     longest = 464
     validator = "random"
     value = "([01]\\.A.+)"
@@ -1860,6 +1860,30 @@ rule recaptcha_context {
     counterexample = "RECAPTCHA_SECRET_KEY=6Lxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
     $a = /(recaptcha)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?6L[0-9A-Za-z_-]{38}/ nocase
+  condition:
+    $a
+}
+
+rule azure_account_key {
+  meta:
+    id = "azure-account-key"
+    title = "Azure account key beside its name"
+    kind = "azure-key"
+    severity = "high"
+    confidence = "validated"
+    anchor = "ccountKey|account_key|account.key|torageKey|storage_key|torageAccessKey|access_key|ccountAccessKey|batch_key|cosmos_key|atchKey|osmosKey"
+    anchor_nocase = true
+    longest = 211
+    validator = "random"
+    value = "([0-9A-Za-z+/]{86}==)\\Z"
+    boundary = "base64"
+    reference = "https://learn.microsoft.com/azure/storage/common/storage-account-keys-manage"
+    example = "storageAccountKey: <bytes64:64>"
+    example2 = "\"AccountKey\", \"<bytes64:64>\""
+    example3 = "fs.azure.account.key.data.blob.core.windows.net=<bytes64:64>"
+    counterexample = "storageAccountKey: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx=="
+  strings:
+    $a = /(account_?key|storage_?key|storage_?access_?key|account_?access_?key|batch_?key|cosmos_?key|account\.key\.[0-9a-z.]{3,80})[^0-9A-Za-z+\/]{1,24}[0-9A-Za-z+\/]{86}==/ nocase
   condition:
     $a
 }

@@ -28,7 +28,7 @@ rule adonet_password {
     kind = "password"
     severity = "high"
     confidence = "possible"
-    anchor = "password=|pwd="
+    anchor = "password=|pwd=|password =|pwd ="
     anchor_nocase = true
     longest = 438
     validator = "plausible-password"

@@ -24,7 +24,7 @@ rule bip32_extended_private_key {
     kind = "bip32-private-key"
     severity = "critical"
     confidence = "validated"
-    anchor = "xprv9|xprvA|xprv"
+    anchor = "xprv|yprv|zprv|tprv"
     longest = 111
     validator = "extended-key"
     reference = "https://github.com/bitcoin/bips/blob/master/bip-0032.mediawiki"

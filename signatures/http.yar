@@ -52,15 +52,16 @@ rule http_token {
     confidence = "validated"
     anchor = "authorization"
     anchor_nocase = true
-    longest = 228
+    longest = 232
     validator = "mixed"
-    value = "(?i)token\\s+(\\S+)"
+    value = "(?i)(?:token|key)\\s+(\\S+)"
     boundary = "none"
     reference = "https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api"
     example = "Authorization: token <hex:40>"
+    example2 = "Authorization: Api-Token <hex:40>"
     counterexample = "Authorization: token 0000000000000000000000000000000000000000"
   strings:
-    $a = /authorization[\"']?\s{0,2}[:=,\x00]\s{0,3}[\"']?token\s{1,2}[0-9A-Za-z._~+\/=-]{20,200}/ nocase
+    $a = /authorization[\"']?\s{0,2}[:=,\x00]\s{0,3}[\"']?(api-?)?(token|key)\s{1,2}[0-9A-Za-z._~+\/=-]{20,200}/ nocase
   condition:
     $a
 }
@@ -200,7 +201,7 @@ rule url_token {
     kind = "bearer-token"
     severity = "high"
     confidence = "possible"
-    anchor = "access_token=|api_key=|apikey=|auth_token=|?token=|&token=|?key=|&key=|client_secret=|private_token=|refresh_token="
+    anchor = "access_token=|api_key=|apikey=|auth_token=|?token=|&token=|?key=|&key=|client_secret=|private_token=|refresh_token=|id_token="
     longest = 415
     validator = "token-like"
     value = "=(.+)\\Z"

@@ -713,3 +713,26 @@ rule fernet_context {
   condition:
     $a
 }
+
+rule bare_authorization {
+  meta:
+    id = "bare-authorization"
+    title = "Credential in an Authorization header"
+    kind = "bearer-token"
+    severity = "high"
+    confidence = "possible"
+    anchor = "authorization"
+    anchor_nocase = true
+    longest = 324
+    validator = "token-like"
+    value = "[:=]\\s*[\"\\']?(\\S+)\\Z"
+    boundary = "none"
+    reference = "https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2"
+    example = "Authorization: <uuid4>"
+    example2 = "\"authorization\": \"<base62:40>\""
+    counterexample = "Authorization: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /authorization[\"\']?\s{0,2}[:=]\s{0,3}[\"\']?[0-9A-Za-z_.+\/~=-]{20,300}/ nocase
+  condition:
+    $a
+}

@@ -322,11 +322,12 @@ rule harness_token {
     kind = "harness-token"
     severity = "high"
     confidence = "validated"
-    anchor = "pat."
+    anchor = "pat.|sat."
     longest = 72
     validator = "random"
     reference = "https://developer.harness.io/docs/platform/automation/api/add-and-manage-api-keys/"
     example = "pat.<base64url:22>.<hex:24>.<base62:20>"
+    example2 = "sat.<base64url:22>.<hex:24>.<base62:20>"
     counterexample = "pat.xxxxxxxxxxxxxxxxxxxxxx.000000000000000000000000.xxxxxxxxxxxxxxxxxxxx"
   strings:
     $a = /(pat|sat)\.[0-9A-Za-z_-]{22}\.[0-9a-f]{24}\.[0-9A-Za-z]{20}/
@@ -476,15 +477,16 @@ rule kubeadm_token {
     kind = "kubernetes-token"
     severity = "high"
     confidence = "validated"
-    anchor = "--token |token-id:|kubeadm join|bootstrap-token"
-    longest = 31
+    anchor = "--token |token-id:|kubeadm join|bootstrap-token|--token=|bootstrap_token|BOOTSTRAP_TOKEN"
+    longest = 48
     validator = "mixed"
     value = "([0-9a-z]{6}\\.[0-9a-z]{16})"
     reference = "https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/"
     example = "kubeadm join 10.0.0.1:6443 --token <lownum:6>.<lownum:16>"
+    example2 = "BOOTSTRAP_TOKEN: \"<lownum:6>.<lownum:16>\""
     counterexample = "kubeadm join 10.0.0.1:6443 --token xxxxxx.xxxxxxxxxxxxxxxx"
   strings:
-    $a = /--token[ =][0-9a-z]{6}\.[0-9a-z]{16}/
+    $a = /(--token[ =]|(bootstrap|BOOTSTRAP)[_-](token|TOKEN)[\"']?[ ]{0,3}[:=][ ]{0,3}[\"']?)[0-9a-z]{6}\.[0-9a-z]{16}/
   condition:
     $a
 }
@@ -992,7 +994,7 @@ rule django_secret_key {
     kind = "application-secret"
     severity = "high"
     confidence = "validated"
-    anchor = "DJANGO_SECRET_KEY|SECRET_KEY = |SECRET_KEY="
+    anchor = "DJANGO_SECRET_KEY|SECRET_KEY = |SECRET_KEY=|SECRET_KEY: |SECRET_KEY\""
     longest = 66
     validator = "mixed"
     value = "[\\\"']([^\\\"']{50})[\\\"']\\Z"
@@ -1346,7 +1348,7 @@ rule circleci_context {
     kind = "circleci-token"
     severity = "high"
     confidence = "validated"
-    anchor = "circleci|circle_token"
+    anchor = "circleci|circle_token|circle_ci"
     anchor_nocase = true
     longest = 82
     validator = "hex-random"
@@ -1369,7 +1371,7 @@ rule sonar_context {
     kind = "sonarqube-token"
     severity = "high"
     confidence = "validated"
-    anchor = "sonar_|sonar.|sonarqube|sonarcloud"
+    anchor = "sonar_|sonar.|sonarqube|sonarcloud|sonarlogin|sonartoken|sonarkey"
     anchor_nocase = true
     longest = 79
     validator = "hex-random"
@@ -1542,6 +1544,48 @@ rule jwt_secret_context {
     counterexample = "JWT_SECRET=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
     $a = /(jwt_secret|jwtsecret|jwt-secret|nextauth_secret|session_secret|cookie_secret|signing_secret|app_secret|encryption_key)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z_+\/-]{24,128}={0,2}/ nocase
+  condition:
+    $a
+}
+
+rule truenas_api_key {
+  meta:
+    id = "truenas-api-key"
+    title = "TrueNAS API key"
+    kind = "truenas-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "login_with_api_key|truenas"
+    anchor_nocase = true
+    longest = 149
+    validator = "random"
+    value = "([0-9]{1,6}-[0-9A-Za-z]{64})\\Z"
+    reference = "https://www.truenas.com/docs/api/"
+    example = "\"method\":\"auth.login_with_api_key\", \"params\":[\"8-<base62:64>\"]"
+    example2 = "TRUENAS_API_KEY=12-<base62:64>"
+    counterexample = "TRUENAS_API_KEY=1-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /(login_with_api_key|truenas)[^0-9]{1,60}[0-9]{1,6}-[0-9A-Za-z]{64}/ nocase
+  condition:
+    $a
+}
+
+rule thingsboard_device {
+  meta:
+    id = "thingsboard-device"
+    title = "ThingsBoard device access token"
+    kind = "thingsboard-token"
+    severity = "medium"
+    confidence = "validated"
+    anchor = "/telemetry|/attributes|/rpc"
+    longest = 60
+    validator = "mixed"
+    value = "/api/v1/([0-9A-Za-z]{20})/"
+    reference = "https://thingsboard.io/docs/reference/http-api/"
+    example = "https://thingsboard.local/api/v1/<base62:20>/telemetry"
+    counterexample = "https://thingsboard.local/api/v1/xxxxxxxxxxxxxxxxxxxx/telemetry"
+  strings:
+    $a = /\/api\/v1\/[0-9A-Za-z]{20}\/(telemetry|attributes|rpc)/
   condition:
     $a
 }

@@ -49,9 +49,10 @@ rule newrelic_license_key {
     validator = "hex-random"
     reference = "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/"
     example = "<hex:36>NRAL"
+    example2 = "eu01xx<hex:30>NRAL"
     counterexample = "000000000000000000000000000000000000NRAL"
   strings:
-    $a = /[0-9a-f]{36}NRAL/
+    $a = /([0-9a-f]{32}|[a-z]{2}[0-9]{2}xx[0-9a-f]{26})([0-9a-f]{4}|FFFF)NRAL/
   condition:
     $a
 }
@@ -142,7 +143,7 @@ rule dynatrace_token {
     kind = "dynatrace-token"
     severity = "high"
     confidence = "validated"
-    anchor = "dt0c01.|dt0s01.|dt0s16."
+    anchor = "dt0c01.|dt0s01.|dt0s16.|dt0s02.|dt0s08.|dt0e01."
     longest = 96
     validator = "random"
     reference = "https://docs.dynatrace.com/docs/manage/identity-access-management/access-tokens-and-oauth-clients/access-tokens"
@@ -161,14 +162,15 @@ rule honeycomb_key {
     kind = "honeycomb-token"
     severity = "high"
     confidence = "validated"
-    anchor = "hcaik_|hcamk_|hcxik_"
-    longest = 64
+    anchor = "hcaik_|hcbik_|hccik_|hcdik_|hceik_|hcfik_|hcgik_|hchik_|hciik_|hcjik_|hckik_|hclik_|hcmik_|hcnik_|hcoik_|hcpik_|hcqik_|hcrik_|hcsik_|hctik_|hcuik_|hcvik_|hcwik_|hcxik_|hcyik_|hczik_|hcamk_|hcbmk_|hccmk_|hcdmk_|hcemk_|hcfmk_|hcgmk_|hchmk_|hcimk_|hcjmk_|hckmk_|hclmk_|hcmmk_|hcnmk_|hcomk_|hcpmk_|hcqmk_|hcrmk_|hcsmk_|hctmk_|hcumk_|hcvmk_|hcwmk_|hcxmk_|hcymk_|hczmk_"
+    longest = 65
     validator = "random"
-    reference = "https://docs.honeycomb.io/configure/environments/manage-api-keys/"
+    reference = "https://docs.honeycomb.io/api/authentication"
     example = "hcaik_<lownum:58>"
+    example2 = "hcxmk_<lownum:26>:<base62:32>"
     counterexample = "hcaik_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
-    $a = /hc[abcx][im]k_[0-9a-z]{58}/
+    $a = /hc[a-z](ik_[0-9a-z]{58}|mk_[0-9a-z]{26}:[0-9A-Za-z]{32})/
   condition:
     $a
 }
@@ -728,7 +730,7 @@ rule segment_context {
     kind = "segment-token"
     severity = "high"
     confidence = "validated"
-    anchor = "segment_"
+    anchor = "segment_|segmentwrite"
     anchor_nocase = true
     longest = 109
     validator = "mixed"
@@ -774,7 +776,7 @@ rule influx_context {
     kind = "influxdb-token"
     severity = "high"
     confidence = "validated"
-    anchor = "influx_token|influxdb|influx.token"
+    anchor = "influx_token|influxdb|influx.token|influx_"
     anchor_nocase = true
     longest = 128
     validator = "mixed"
@@ -809,6 +811,26 @@ rule logtail_context {
     counterexample = "LOGTAIL_SOURCE_TOKEN=xxxxxxxxxxxxxxxxxxxxxxxx"
   strings:
     $a = /(logtail|betterstack|better_stack)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9A-Za-z]{24}/ nocase
+  condition:
+    $a
+}
+
+rule newrelic_mobile_token {
+  meta:
+    id = "newrelic-mobile-token"
+    title = "New Relic mobile application token"
+    kind = "newrelic-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "-NRMA"
+    longest = 47
+    validator = "hex-random"
+    reference = "https://docs.newrelic.com/docs/apis/intro-apis/new-relic-api-keys/"
+    example = "AA<hex:40>-NRMA"
+    example2 = "eu01xx<hex:36>-NRMA"
+    counterexample = "AA0000000000000000000000000000000000000000-NRMA"
+  strings:
+    $a = /([A-Z]{2}[0-9a-f]{40}|[a-z]{2}[0-9]{2}xx[0-9a-f]{36})-NRMA/
   condition:
     $a
 }

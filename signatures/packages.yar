@@ -241,7 +241,7 @@ rule nuget_key {
     kind = "nuget-token"
     severity = "high"
     confidence = "validated"
-    anchor = "oy2a|oy2b|oy2c|oy2d|oy2e|oy2f|oy2g|oy2h|oy2i|oy2j|oy2k|oy2l|oy2m|oy2n|oy2o|oy2p|oy2q|oy2r|oy2s|oy2t|oy2u|oy2v|oy2w|oy2x|oy2y|oy2z|oy22|oy23|oy24|oy25|oy26|oy27"
+    anchor = "oy2a|oy2b|oy2c|oy2d|oy2e|oy2f|oy2g|oy2h|oy2i|oy2j|oy2k|oy2l|oy2m|oy2n|oy2o|oy2p|oy2q|oy2r|oy2s|oy2t|oy2u|oy2v|oy2w|oy2x|oy2y|oy2z|oy22|oy23|oy24|oy25|oy26|oy27|oy20|oy21|oy22|oy23|oy24|oy25|oy26|oy27|oy28|oy29"
     longest = 46
     validator = "mixed"
     reference = "https://learn.microsoft.com/nuget/nuget-org/publish-a-package"
@@ -281,7 +281,7 @@ rule npm_auth_basic {
     kind = "basic-auth"
     severity = "high"
     confidence = "validated"
-    anchor = ":_auth=|_auth = |:_password="
+    anchor = ":_auth=|_auth = |:_password=|:_password = "
     longest = 216
     validator = "mixed"
     value = "=[ ]?\\\"?(.+)"
@@ -565,6 +565,28 @@ rule sidekiq_credentials {
     counterexample = "BUNDLE_ENTERPRISE__CONTRIBSYS__COM=00000000:00000000"
   strings:
     $a = /((https?:\/\/)[0-9a-f]{8}:[0-9a-f]{8}@(gems|enterprise)\.contribsys\.com|CONTRIBSYS__COM[\"\']?[ ]?[:=][ ]?[\"\']?[0-9a-f]{8}:[0-9a-f]{8})/
+  condition:
+    $a
+}
+
+rule nuget_config_password {
+  meta:
+    id = "nuget-config-password"
+    title = "Password in a NuGet or .NET configuration"
+    kind = "password"
+    severity = "high"
+    confidence = "possible"
+    anchor = "password\" value"
+    anchor_nocase = true
+    longest = 124
+    validator = "plausible-password"
+    value = "value=\"([^\"]+)\"\\Z"
+    boundary = "none"
+    reference = "https://learn.microsoft.com/nuget/reference/nuget-config-file"
+    example = "<lt>add key=\"ClearTextPassword\" value=\"Zq8!<base62:12>\" />"
+    counterexample = "<lt>add key=\"Password\" value=\"changeme\" />"
+  strings:
+    $a = /key=\"[0-9A-Za-z_.:-]{0,40}password\"[ ]{1,2}value=\"[^\"<>\x00-\x1f\x7f-\xff]{6,60}\"/ nocase
   condition:
     $a
 }

@@ -567,7 +567,7 @@ rule clickup_token {
     kind = "clickup-token"
     severity = "high"
     confidence = "validated"
-    anchor = "pk_1|pk_2|pk_3|pk_4|pk_5|pk_6|pk_7|pk_8|pk_9"
+    anchor = "pk_1|pk_2|pk_3|pk_4|pk_5|pk_6|pk_7|pk_8|pk_9|pk_0"
     longest = 45
     validator = "random"
     reference = "https://developer.clickup.com/docs/authentication"
@@ -709,7 +709,7 @@ rule openweather_context {
     kind = "openweather-token"
     severity = "high"
     confidence = "validated"
-    anchor = "openweather|owm_api|pyowm"
+    anchor = "openweather|owm_api|pyowm|owm_"
     anchor_nocase = true
     longest = 77
     validator = "hex-random"
@@ -1089,6 +1089,46 @@ rule ipinfo_context {
     counterexample = "IPINFO_TOKEN=00000000000000"
   strings:
     $a = /(ipinfo)[0-9a-z_.-]{0,24}[\"']?[ \t]{0,3}(=>|:=|=|:|,)[ \t]{0,3}[\"']?[0-9a-f]{14}/ nocase
+  condition:
+    $a
+}
+
+rule forty_two_secret {
+  meta:
+    id = "forty-two-secret"
+    title = "42 Intra application secret"
+    kind = "intra42-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "s-s4t2"
+    longest = 75
+    validator = "hex-random"
+    reference = "https://api.intra.42.fr/apidoc/guides/getting_started"
+    example = "s-s4t2ud-<hex:64>"
+    example2 = "s-s4t2af-<hex:64>"
+    counterexample = "s-s4t2ud-0000000000000000000000000000000000000000000000000000000000000000"
+  strings:
+    $a = /s-s4t2(ud|af)-[0-9a-f]{64}/
+  condition:
+    $a
+}
+
+rule settlemint_token {
+  meta:
+    id = "settlemint-token"
+    title = "SettleMint access token"
+    kind = "settlemint-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "sm_pat_|sm_aat_|sm_sat_"
+    longest = 23
+    validator = "random"
+    reference = "https://console.settlemint.com/documentation/platform-components/security-and-authentication/personal-access-tokens"
+    example = "sm_pat_<lownum:16>"
+    example2 = "sm_aat_<lownum:16>"
+    counterexample = "sm_pat_xxxxxxxxxxxxxxxx"
+  strings:
+    $a = /sm_[pas]at_[0-9A-Za-z]{16}/
   condition:
     $a
 }

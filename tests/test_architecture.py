@@ -14,7 +14,19 @@ PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
     ("model", "kernel", "errors", "protect", "mappings", "parts"),
-    ("cache", "source", "plain", "literals", "mask", "aes", "asn1", "keys", "checksums", "documentation_examples"),
+    (
+        "cache",
+        "source",
+        "plain",
+        "literals",
+        "mask",
+        "aes",
+        "asn1",
+        "chacha20",
+        "keys",
+        "checksums",
+        "documentation_examples",
+    ),
     ("bip39", "verdicts", "as_file", "cursor"),
     ("plausibility",),
     (

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumpscan.mappings import AddressSpace, address_space
-from dumpscan.model import Layout, Region
+from dumpscan.model import COMMAND_LINE, ENVIRONMENT, Layout, Region, Span
 from dumpscan.scan import Options, _Windows
-from dumpscan.seams import REACH, left_out, seam_stretches
+from dumpscan.seams import REACH, left_out, seam_stretches, told
+from dumpscan.windows import Piece, Window
 from tests.makers.source import BytesSource
 
 PAGE = 4096
@@ -87,3 +88,17 @@ def test_windows_across_seams_own_nothing_twice() -> None:
     assert [window.seams for window in windows] == [False, True]
     assert windows[1].size == 64 * PAGE
     assert windows[1].address == 0x10000
+
+
+def test_a_window_is_told_what_its_bytes_hold() -> None:
+    pieces = (Piece(0, 1000, 100), Piece(100, 500, 100))
+    regions = [
+        Region(450, 70, 0x1000, "memory", ENVIRONMENT),
+        Region(560, 10, 0x2000, "memory", COMMAND_LINE),
+        Region(1090, 100, 0x3000, "memory", ENVIRONMENT),
+    ]
+    window = told(Window(pieces, 200, Span(0, 200)), regions)
+    assert window.holding(ENVIRONMENT) == (Span(90, 120),)
+    assert window.holding(COMMAND_LINE) == (Span(160, 170),)
+    assert window.offsets(Span(0, 200)) == [Span(1000, 1100), Span(500, 600)]
+    assert told(window, []) is window

@@ -127,6 +127,51 @@ def test_foreign_rules_run_or_are_refused_by_name(tmp_path: Path) -> None:
     assert "plain" in ruleset.warnings[0]
 
 
+def test_community_packs_are_refused_rule_by_rule(tmp_path: Path) -> None:
+    """What packs hold beside plain rules: other files, other tools' modules and variables, rules without strings."""
+    (tmp_path / "index.yar").write_text(
+        'include "./mail.yar"\ninclude "gone.yar" // a comment\n/* include "no.yar" */\n'
+    )
+    (tmp_path / "mail.yar").write_text(
+        'import "androguard"\n'
+        'private rule part { strings: $a = "part of it" condition: $a }\n'
+        'rule kept { meta: author = "named" strings: $a = "import \\"pe\\"" condition: $a and part }\n'
+        'rule named { strings: $a = "x1y2z3" condition: $a and filename matches /a/ }\n'
+        'rule mobile { strings: $a = "x1y2z3" condition: $a and androguard.package_name("a") }\n'
+        'rule elsewhere { strings: $a = "x1y2z3" condition: $a and is_elf }\n'
+        "rule both { condition: kept or part }\n"
+        "rule all_of_them { condition: named and mobile }\n"
+    )
+    ruleset = load(builtin=False, user_paths=[tmp_path])
+    assert [r.name for f in ruleset.foreign for r in f.rules] == ["part", "kept"]
+    told = [line.removeprefix(f"{tmp_path}/") for line in ruleset.refused]
+    assert [line.split(":")[0] + line.split(":", 2)[2] for line in told] == [
+        "index.yar include gone.yar: not read; name that file as well",
+        "mail.yar rule named: filename: neither a rule of this file nor known of a window",
+        "mail.yar rule mobile: module androguard: a window is not a file",
+        "mail.yar rule elsewhere: is_elf: neither a rule of this file nor known of a window",
+        "mail.yar rule both: no strings: nothing to point at",
+        "mail.yar rule all_of_them: needs rule mobile",
+    ]
+    assert len(ruleset.warnings) == 1
+    assert "part, kept: on whole windows, as written; lacks id, title" in ruleset.warnings[0]
+
+
+def test_a_broken_rule_stops_the_pack(tmp_path: Path) -> None:
+    (tmp_path / "pack.yar").write_text('rule broken { strings: $a = "unclosed condition: $a }\n')
+    with pytest.raises(SignatureError, match=r"pack\.yar"):
+        load(builtin=False, user_paths=[tmp_path])
+
+
+def test_a_pack_of_thousands_is_read_once(tmp_path: Path) -> None:
+    rules = "".join(f'rule r{i} {{ strings: $a = "name{i:05}" condition: $a and pe.is_dll() }}\n' for i in range(3000))
+    chain = "".join(f"rule c{i} {{ condition: {'r0' if not i else f'c{i - 1}'} }}\n" for i in range(300))
+    (tmp_path / "pack.yar").write_text('import "pe"\n' + rules + chain)
+    ruleset = load(builtin=False, user_paths=[tmp_path])
+    assert len(ruleset.refused) == 3300
+    assert ruleset.refused[-1].endswith("3301: rule c299: needs rule c298")
+
+
 def test_missing_user_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SignatureError):
         load(builtin=False, user_paths=[tmp_path / "none.yar"])

@@ -119,6 +119,18 @@ def test_common_values_are_not_swept(value: bytes) -> None:
     assert not sweepable(Component("password", value, "text"))
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-32-le"])
+def test_a_short_value_is_found_behind_its_name(charset: str) -> None:
+    component = Component("password", b"B_PASSWORD=ab12cd", "text", 11)
+    assert sweepable(component)
+    text = "x ab12cd DB_PASSWORD=ab12cd, B_PASSWORD=ab12ce"
+    width = len("x".encode(charset))
+    at = text.index("=ab") + 1
+    assert covered([component], text.encode(charset)) == set(range(at * width, (at + 6) * width))
+    assert not sweepable(Component("password", b"pwd=ab12cd", "text", 4))
+    assert not sweepable(Component("password", b"P" * 26 + b"ab12cd", "text", 26))
+
+
 @pytest.mark.parametrize("value", [b"hunter2-horse-battery", b"Xk9#qL2!", b"correcthorsebattery"])
 def test_unusual_values_are_swept(value: bytes) -> None:
     assert sweepable(Component("password", value, "text"))

@@ -12,7 +12,17 @@ from dumpscan.model import Severity
 from dumpscan.scan import Options, scan_path
 
 ROWS = files("dumpscan").joinpath("test_keys.tsv").read_text("utf-8").splitlines()[1:]
-IMAGES = ("libgnutls.so.30", "libmbedx509.so.1", "nss/libfreeblpriv3.so", "nss/libsoftokn3.so", "libgcrypt.so.20")
+IMAGES = (
+    *(
+        "libgnutls.so.30",
+        "libmbedx509.so.1",
+        "libfreeblpriv3.so",
+        "libsoftokn3.so",
+        "libgcrypt.so.20",
+        "libcrypto.so.3",
+    ),
+    *("libwolfssl.so.35", "libtomcrypt.so.1", "libbotan-2.so.19", "libnettle.so.8", "libhogweed.so.6"),
+)
 
 
 def test_each_row_is_a_digest_and_a_source() -> None:

@@ -129,6 +129,19 @@ def test_pairs_take_the_near_secret() -> None:
         ("sasl-plain", "<basic>", False),
         ("twitter-bearer", "AAAAAAAAAAAAAAAAAAAAA<base62:60>", True),
         ("twitter-bearer", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", False),
+        ("basic-auth", "<basic>", True),
+        ("basic-auth", "YTpi", False),
+        ("basic-auth", "Yng6Yng=", False),
+        ("url-password", "<base62:12>", True),
+        ("url-password", "mypassword", False),
+        ("url-password", "xyzzy", False),
+        ("named-token", "<hex:32>", True),
+        ("token-like", "win32api.RegOpenKeyEx", False),
+        ("token-like", "SG.<base62:22>.<base62:20>", True),
+        ("token-like", "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE<bytes64:64>", False),
+        ("token-like", "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA<bytes64:252>", False),
+        ("token-like", "MCowBQYDK2VwAyEA<bytes64:32>", False),
+        ("token-like", "MC4CAQAwBQYDK2VwBCIEI<bytes64:33>", True),
         ("kirbi", "<kirbi>", True),
         ("token-like", "<hex:40>", True),
         ("token-like", "<base62:40>", True),
@@ -141,6 +154,40 @@ def test_pairs_take_the_near_secret() -> None:
 )
 def test_structure(name: str, value: str, found: bool) -> None:
     assert (judge(name, expand(value)) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("http://abc:xyz@example.com/", False),
+        ("http://abc:xyz@db.example.org:80", False),
+        ("http://abc:xyz@host.invalid", False),
+        ("http://abc:xyz@example.com.evil.io", True),
+        ("http://abc:xyz@host.internal/", True),
+        ("http://abc:Kx7Lp4mVq8Zr@example.com/", True),
+    ],
+)
+def test_urls_of_manuals(url: str, found: bool) -> None:
+    start, end = url.index(":", 7) + 1, url.index("@")
+    assert (VALIDATORS["url-password"](Match(url.encode(), start, end)) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ('"cache_key":"', False),
+        ("partitionKey: ", False),
+        ("DEPLOY_PUBLIC_KEY=", False),
+        ("next_page_token = ", False),
+        ('"csrfToken": "', False),
+        ("cache_secret_key=", True),
+        ("acme_token = ", True),
+        ("", True),
+    ],
+)
+def test_names_of_harmless_keys(name: str, found: bool) -> None:
+    text, value = name.encode(), expand("<hex:32>").encode()
+    assert (VALIDATORS["named-token"](Match(text + value, len(text), len(text) + 32)) is not None) is found
 
 
 def test_bitcoin_and_bip173_vectors() -> None:

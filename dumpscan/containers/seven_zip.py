@@ -39,7 +39,7 @@ _BOUNDED = {_LZMA, _LZMA2, _BZIP2}
 _IA64 = b"\3\3\4\1"
 _BRANCHES = {b"\3\3\1\3", b"\3\3\2\5", _IA64, b"\3\3\5\1", b"\3\3\7\1", b"\3\3\x08\5"}
 _READ = {_COPY, _DELTA} | _PACKING | _BRANCHES
-_UNREAD = {  # pyppmd 1.3.1 dies of damaged data, and inflate64 1.0.4 does not give its memory back
+_UNREAD = {  # damaged data: pyppmd 1.3.1 dies of it, inflate64 1.0.4 keeps its memory
     b"\3\4\1": "PPMd", b"\4\1\x09": "Deflate64", b"\3\3\1\x1b": "BCJ2", b"\x0a": "the filter for ARM64",
     b"\x0b": "the filter for RISC-V", b"\4\xf7\x11\2": "Brotli", b"\4\xf7\x11\4": "LZ4",
 }  # fmt: skip

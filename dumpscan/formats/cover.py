@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from heapq import heappop, heappush
 
-from dumpscan.model import Region
+from dumpscan.model import Region, Span
 
 
 def cover(regions: Iterable[Region], size: int, gap_kind: str = "raw") -> tuple[Region, ...]:
@@ -28,6 +29,26 @@ def cover(regions: Iterable[Region], size: int, gap_kind: str = "raw") -> tuple[
     if position < size:
         result.append(Region(position, size - position, kind=gap_kind))
     return tuple(result)
+
+
+def renamed(regions: Iterable[Region], places: Iterable[tuple[Span, str]]) -> Iterator[Region]:
+    """``regions`` (a partition), with the memory at ``places`` of the file cut out and given names of its own."""
+    waiting = deque(sorted(places, key=lambda place: place[0].start))
+    for region in regions:
+        position = region.offset
+        while waiting and waiting[0][0].start < region.end:
+            span, name = waiting[0]
+            start, end = max(span.start, position), min(span.end, region.end)
+            if start < end and region.kind == "memory":
+                if position < start:
+                    yield _cut(region, position, start)
+                yield replace(_cut(region, start, end), name=name)
+                position = end
+            if span.end > region.end:
+                break
+            waiting.popleft()
+        if position < region.end:
+            yield _cut(region, position, region.end)
 
 
 def _pieces(claims: list[Region]) -> Iterator[Region]:

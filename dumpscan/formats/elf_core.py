@@ -17,6 +17,7 @@ import numpy as np
 from dumpscan.errors import FormatError
 from dumpscan.formats.cover import cover
 from dumpscan.formats.elf_notes import Machine, Notes, NoteSegment, read_notes
+from dumpscan.formats.initial_stack import settings
 from dumpscan.formats.physical import PhysicalMemory
 from dumpscan.formats.vmcore import MAX_ROOTS, MAX_VMCOREINFO, linux_spaces
 from dumpscan.mappings import AddressSpace, address_space
@@ -27,7 +28,7 @@ MAX_SEGMENTS = 1 << 20
 """Program headers that are looked at: sixteen times the usual vm.max_map_count."""
 
 _ET_CORE, _PT_LOAD, _PT_NOTE, _PN_XNUM = 4, 1, 4, 0xFFFF
-_AT_PHDR, _AT_ENTRY, _AT_SYSINFO_EHDR = 3, 9, 33
+_AT_PHDR, _AT_ENTRY, _AT_RANDOM, _AT_EXECFN, _AT_SYSINFO_EHDR = 3, 9, 25, 31, 33
 _MAX_UNREAD = 64
 _NO_PHYSICAL = (0, (1 << 32) - 1, (1 << 64) - 1)  # Linux writes -1 where it does not know
 _HOLE = 4 << 20  # between the segments of one library, where pages are large
@@ -116,6 +117,7 @@ class ElfCore:
         memory = list(_memory(loads, _Names(files, notes, loads), physical))
         table = header.entry_size * header.count
         claims = [
+            *_settings(source, memory, header.machine, notes),
             *memory,
             Region(0, header.size, kind="header", name="ELF header"),
             Region(header.table, table, kind="header", name="program headers"),
@@ -246,6 +248,18 @@ def _memory(loads: Sequence[Segment], names: _Names, physical: bool) -> Iterator
             name, thread = names.of(address, segment)
             perms = _perms(segment)
             yield Region(segment.offset, segment.size, address, "memory", name, perms, thread)
+
+
+def _settings(source: Source, memory: Sequence[Region], machine: Machine, notes: Notes) -> Iterator[Region]:
+    """Arguments and environment on the stack of a Linux process."""
+    random, path = notes.auxv.get(_AT_RANDOM, 0), notes.auxv.get(_AT_EXECFN, 0)
+    if not random or notes.kernel or notes.auxv_note is None:
+        return
+    raw = source.read(notes.auxv_note.offset, min(notes.auxv_note.size, 4 * machine.word))
+    for stack in memory:
+        if stack.address is not None and stack.address <= random < stack.address + stack.size:
+            yield from settings(source, stack, raw, random, path, machine.word, machine.order)
+            return
 
 
 def _spaces(

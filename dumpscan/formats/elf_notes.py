@@ -108,14 +108,15 @@ class Notes:
     """What the notes of a core say.
 
     ``files`` are the mapped ranges of NT_FILE as they stand, ``stack_hints`` addresses that the auxiliary vector
-    places on the initial stack. ``kernel`` is set in dumps of a machine rather than of a process; ``vmcoreinfo`` and
-    ``processors`` are notes of such a dump.
+    places on the initial stack; ``auxv_note`` is that vector as Linux has it. ``kernel`` is set in dumps of a machine
+    rather than of a process; ``vmcoreinfo`` and ``processors`` are notes of such a dump.
     """
 
     regions: list[Region] = field(default_factory=list)
     threads: list[Thread] = field(default_factory=list)
     files: list[Module] = field(default_factory=list)
     auxv: dict[int, int] = field(default_factory=dict)
+    auxv_note: Note | None = None
     stack_hints: list[int] = field(default_factory=list)
     unread: list[Unread] = field(default_factory=list)
     kernel: bool = False
@@ -223,6 +224,7 @@ class _Interpreter:
             self._command_line(note, note.size - 80, 80)
         elif core and note.type in (_AUXV, _FILE, _TASKSTRUCT, _SIGINFO):
             if note.type == _AUXV:
+                self._notes.auxv_note = self._notes.auxv_note or note
                 self._auxv(note, 0, (15, 24, 25, 31))  # AT_PLATFORM, BASE_PLATFORM, RANDOM, EXECFN
             elif note.type == _FILE:
                 self._files(note)

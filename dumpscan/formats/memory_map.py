@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from dumpscan.formats.cover import cover
-from dumpscan.model import Layout, Region
+from dumpscan.model import Layout, Region, Span
 from dumpscan.source import Source
 
 ADDRESS_SPACE = 1 << 64
@@ -62,6 +62,16 @@ class AddressMap:
         address = region.address + offset - region.offset
         far = self.read(source, address - before, before), self.read(source, address, after)
         return max(near[0], far[0], key=len), max(near[1], far[1], key=len)
+
+    def spans(self, address: int, size: int) -> Iterator[Span]:
+        """Where in the file ``size`` bytes from ``address`` lie, up to the first that the dump does not hold."""
+        while size > 0:
+            place = self._place(address)
+            if place is None:
+                return
+            held = min(size, place[1])
+            yield Span(place[0], place[0] + held)
+            address, size = address + held, size - held
 
     def region_at(self, offset: int) -> Region | None:
         """The region of the layout that holds the byte at file offset ``offset``."""

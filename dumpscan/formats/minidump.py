@@ -6,15 +6,17 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from struct import Struct
 from typing import Any
 
 from dumpscan.errors import FormatError
 from dumpscan.formats import minidump_streams as md
-from dumpscan.formats.cover import cover
+from dumpscan.formats.cover import cover, renamed
 from dumpscan.formats.memory_map import ADDRESS_SPACE, AddressMap
 from dumpscan.formats.minidump_crashpad import annotation_claims
 from dumpscan.formats.minidump_file import Extent, MinidumpFile, merge
+from dumpscan.formats.windows_process import MAX_THREADS, parameters
 from dumpscan.model import Layout, Module, Region, Thread
 from dumpscan.source import Source
 
@@ -135,6 +137,7 @@ class _Reader:
         self.texts: list[Region] = []
         self.named: set[int] = set()  # rva of strings that are among ``texts``
         self.threads: dict[int, Thread] = {}
+        self.tebs: list[int] = []
         self.modules: list[Module] = []
         self.perms: list[tuple[int, int, str]] = []
         self.mappings: list[tuple[int, int, str]] = []
@@ -150,7 +153,7 @@ class _Reader:
             modules=tuple(sorted(self.modules, key=lambda module: module.start)),
             threads=tuple(self.threads.values()),
         )
-        layout = self._with_stacks(layout)
+        layout = self._with_parameters(self._with_stacks(layout))
         return replace(layout, unread=tuple(self.dump.unread))
 
     def _read_streams(self) -> None:
@@ -261,6 +264,8 @@ class _Reader:
             held = contexts.clip(self.dump, entry.context_rva, entry.context_size)
             pointer = self._claim_context(entry.id, entry.context_rva, held, "context")
             self.threads.setdefault(entry.id, Thread(entry.id, pointer))
+            if entry.teb and len(self.tebs) < MAX_THREADS:
+                self.tebs.append(entry.teb)
             self._claim_stack(entry, stacks)
         contexts.report(self.dump)
         stacks.report(self.dump)
@@ -363,3 +368,10 @@ class _Reader:
         if nowhere:
             self.dump.miss(self.dump.size, sum(nowhere), f"{len(nowhere)} thread stacks are not in the file")
         return replace(layout, regions=tuple(regions))
+
+    def _with_parameters(self, layout: Layout) -> Layout:
+        """Name what a Windows process was started with, as far as it is in the dump."""
+        memory = AddressMap(layout)
+        blocks = parameters(partial(memory.read, self.dump.source), self.tebs, layout.pointer_size == 8)
+        places = [(span, block.name) for block in blocks for span in memory.spans(block.address, block.size)]
+        return replace(layout, regions=tuple(renamed(layout.regions, places))) if places else layout

@@ -39,7 +39,7 @@ class MinidumpFile:
     def __init__(self, source: Source) -> None:
         self.size = source.size
         self.unread: list[Unread] = []
-        self._source = source
+        self.source = source
         self._credit = source.size
         self._strings: dict[int, bytes] = {}
 
@@ -47,7 +47,7 @@ class MinidumpFile:
         """Up to ``size`` bytes at ``rva``; none outside the file."""
         if not 0 <= rva < self.size or size <= 0:
             return b""
-        return self._source.read(rva, min(size, self.size - rva))
+        return self.source.read(rva, min(size, self.size - rva))
 
     def record(self, shape: Struct, rva: int) -> tuple[Any, ...] | None:
         """One record, or ``None`` if the file does not hold all of it."""

@@ -115,6 +115,7 @@ class ThreadEntry(NamedTuple):
     """MINIDUMP_THREAD and the same fields of MINIDUMP_THREAD_EX."""
 
     id: int
+    teb: int
     stack_address: int
     stack_size: int
     stack_rva: int
@@ -122,8 +123,8 @@ class ThreadEntry(NamedTuple):
     context_rva: int
 
 
-THREAD = Struct("<I20xQIIII")
-THREAD_EX = Struct("<I20xQIIII16x")
+THREAD = Struct("<I12xQQIIII")
+THREAD_EX = Struct("<I12xQQIIII16x")
 
 
 class ModuleEntry(NamedTuple):

@@ -1,8 +1,8 @@
 """Page tables: what is mapped where in a virtual address space.
 
-Formats: Intel SDM volume 3A, chapter 4; Arm ARM D8 (4 KiB granule). Work is bounded by :data:`MAX_TABLES` tables and
-:data:`MAX_MAPPINGS` mappings, whatever the tables say: a table that lists itself (as every Windows one does) is walked
-to the depth of the tree, once for each entry.
+Formats: Intel SDM volume 3A, chapter 4; Arm ARM D8 (granules of 4, 16 and 64 KiB). Work is bounded by
+:data:`MAX_TABLES` tables and :data:`MAX_MAPPINGS` mappings, whatever the tables say: a table that lists itself (as
+every Windows one does) is walked to the depth of the tree, once for each entry.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dumpscan.formats.physical import PAGE, PhysicalMemory
+from dumpscan.formats.physical import PhysicalMemory
 from dumpscan.mappings import AddressSpace, Numbers, address_space, merged
 
 MAX_TABLES = 1 << 16
@@ -20,16 +20,17 @@ MAX_TABLES = 1 << 16
 
 MAX_MAPPINGS = 1 << 20
 
-_BITS = np.uint64(0x000FFFFFFFFFF000)
+_BITS = (1 << 52) - (1 << 12)
+_ARM_BITS = (1 << 48) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Paging:
     """How the tables of a machine are read.
 
-    ``shifts`` are the address bits below the index of each level, root first; ``entry`` is bytes an entry, ``root``
-    entries of the root. ``transition`` follows the software bits by which Windows marks a page that is no longer
-    mapped and still there.
+    ``shifts`` are the address bits below the index of each level, root first, ``large`` those of levels that may map a
+    large page; ``entry`` is bytes an entry, ``root`` entries of the root. ``transition`` follows the software bits by
+    which Windows marks a page that is no longer mapped and still there.
     """
 
     shifts: tuple[int, ...]
@@ -39,21 +40,44 @@ class Paging:
     arm: bool = False
     transition: bool = False
     base: int = 0
+    large: tuple[int, ...] = (21, 30)
+
+    @property
+    def page(self) -> int:
+        """Bytes of a page, and of a table that is not the root."""
+        return 1 << self.shifts[-1]
 
     def entries(self, level: int) -> int:
         """Entries of a table of ``level``."""
-        return self.root if level == 0 else PAGE // self.entry
+        return self.root if level == 0 else self.page // self.entry
 
 
 X64 = Paging((39, 30, 21, 12))
 X64_5 = Paging((48, 39, 30, 21, 12), width=57)
-PAE = Paging((30, 21, 12), root=4, width=32)
-X86 = Paging((22, 12), entry=4, root=1024, width=32)
+PAE = Paging((30, 21, 12), root=4, width=32, large=(21,))
+X86 = Paging((22, 12), entry=4, root=1024, width=32, large=(22,))
 X64_WINDOWS = replace(X64, transition=True)
 PAE_WINDOWS = replace(PAE, transition=True)
 X86_WINDOWS = replace(X86, transition=True)
-ARM64 = Paging((39, 30, 21, 12), arm=True, base=0xFFFF << 48)
-ARM64_39 = Paging((30, 21, 12), width=39, arm=True, base=((1 << 25) - 1) << 39)
+ARM64_WINDOWS = replace(X64, arm=True, transition=True)
+"""One table for both halves: TTBR1 points into the middle of it (as MemProcFS reads them)."""
+
+_ARM_LARGE = {4096: (21, 30), 16384: (25,), 65536: (29,)}
+
+
+def arm64_kernel(page: int, bits: int) -> Paging | None:
+    """The tables of Linux's half on arm64, for pages of ``page`` bytes and addresses of ``bits`` bits.
+
+    Those combinations that Documentation/arch/arm64/memory.rst and Kconfig have; 52 bits with pages of 4 and 16 KiB
+    have other entries, and are not read.
+    """
+    if bits not in {4096: (39, 48), 16384: (36, 47, 48), 65536: (42, 48, 52)}.get(page, ()):
+        return None
+    low = page.bit_length() - 1
+    shifts = tuple(reversed(range(low, bits, low - 3)))
+    base = ((1 << 64 - bits) - 1) << bits
+    root = 1 << bits - shifts[0]
+    return Paging(shifts, root=root, width=bits, arm=True, base=base, large=_ARM_LARGE[page])
 
 
 @dataclass(slots=True)
@@ -91,8 +115,8 @@ def walk(
         present, large, targets = _decode(entries, paging, shift)
         if lower and level == 0:
             present[len(present) // 2 :] = False
-        if shift == 12:
-            _take(parts, _leaves(memory, targets, present, base), budget)
+        if level + 1 == len(paging.shifts):
+            _take(parts, _leaves(memory, targets, present, base, paging.page), budget)
             continue
         below = []
         for index in (int(i) for i in np.flatnonzero(present)):
@@ -109,24 +133,28 @@ def walk(
 
 def _decode(entries: Numbers, paging: Paging, shift: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Numbers]:
     """Which entries are present, which of them map a large page, and what they point to."""
-    present = (entries & np.uint64(1)) != 0
-    targets: Numbers = entries & (_BITS if paging.entry == 8 else np.uint64(0xFFFFF000))
+    leaf, present = shift == paging.shifts[-1], (entries & np.uint64(1)) != 0
     if paging.arm:
-        large = (entries & np.uint64(2)) == 0
-        if shift == 12:
-            present &= ~large
-        return present, large & (shift in (21, 30)), targets & np.uint64((1 << 48) - 1)
-    if paging.transition and shift == 12:
+        table = (entries & np.uint64(2)) != 0
+        large = ~table if shift in paging.large else np.zeros(len(entries), np.bool_)
+        present &= table | large
+    else:
+        large = ((entries & np.uint64(0x80)) != 0) & (shift in paging.large)
+    if paging.transition and leaf:
         present |= (entries & np.uint64(0xC01)) == np.uint64(0x800)
-    large = ((entries & np.uint64(0x80)) != 0) & ((shift in (21, 22, 30) and paging.shifts[0] != shift) or shift == 22)
+    if not paging.arm:
+        return present, large, entries & np.uint64(_BITS if paging.entry == 8 else 0xFFFFF000)
+    targets: Numbers = entries & np.uint64(_ARM_BITS & -paging.page)
+    if paging.page == 1 << 16:  # of 52 bits, the highest four stand where the others have bits 12 to 15
+        targets |= (entries & np.uint64(0xF000)) << np.uint64(36)
     return present, large, targets
 
 
-def _leaves(memory: PhysicalMemory, targets: Numbers, present: NDArray[np.bool_], base: int) -> _Part:
+def _leaves(memory: PhysicalMemory, targets: Numbers, present: NDArray[np.bool_], base: int, page: int) -> _Part:
     index = np.flatnonzero(present)
-    there, offsets = memory.pages(targets[index])
-    addresses = np.uint64(base) + (index[there].astype(np.uint64) << np.uint64(12))
-    return merged(addresses, offsets[there], np.full(len(addresses), PAGE, np.uint64))
+    there, offsets = memory.pages(targets[index], page)
+    addresses = np.uint64(base) + index[there].astype(np.uint64) * np.uint64(page)
+    return merged(addresses, offsets[there], np.full(len(addresses), page, np.uint64))
 
 
 def _take(parts: list[_Part], part: _Part, budget: Budget) -> None:

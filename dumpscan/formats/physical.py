@@ -58,15 +58,15 @@ class PhysicalMemory:
                 except SourceError:
                     return
 
-    def pages(self, addresses: Numbers) -> tuple[NDArray[np.bool_], Numbers]:
-        """Which of the 4 KiB pages at ``addresses`` are whole in one piece of the dump, and their file offsets."""
+    def pages(self, addresses: Numbers, page: int = PAGE) -> tuple[NDArray[np.bool_], Numbers]:
+        """Which of the pages at ``addresses`` are whole in one piece of the dump, and their file offsets."""
         if not len(self.starts):
             return np.zeros(len(addresses), np.bool_), np.zeros(len(addresses), np.uint64)
         index = np.searchsorted(self.starts, addresses, "right").astype(np.int64) - 1
         place = np.maximum(index, 0)
         inside = addresses - self.starts[place]
         size = self.sizes[place]
-        there = (index >= 0) & (inside < size) & (size - np.minimum(inside, size) >= PAGE)
+        there = (index >= 0) & (inside < size) & (size - np.minimum(inside, size) >= page)
         return there, self.offsets[place] + inside
 
     def pieces(self, address: int, size: int) -> tuple[Numbers, Numbers, Numbers]:

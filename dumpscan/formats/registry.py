@@ -14,6 +14,7 @@ from dumpscan.formats.hprof import Hprof
 from dumpscan.formats.kdump import Kdump
 from dumpscan.formats.lime import Lime
 from dumpscan.formats.macho_core import MachoCore
+from dumpscan.formats.microdump import Microdump
 from dumpscan.formats.minidump import Minidump
 from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.formats.raw import Raw
@@ -39,6 +40,7 @@ FORMATS: tuple[Format, ...] = (
     NodeReport(),
     Tombstone(),
     TombstoneProto(),
+    Microdump(),
     FaulthandlerText(),
     Raw(),
 )

@@ -1,16 +1,18 @@
 """Finding the page tables of processes in physical memory, given those of one of them or of the kernel.
 
 On x86-64 every root table carries the kernel's entries in its upper half: a page that has the same ones is the root of
-another process. Windows moreover lets one entry of each root point to the root itself, at an index chosen at boot.
+another process. Windows moreover lets one entry of each root point to the root itself, at an index chosen at boot; so
+it does on arm64, and on x86 at a fixed one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan.formats.page_tables import X64, Paging
 from dumpscan.formats.physical import PAGE, PhysicalMemory
 from dumpscan.mappings import Numbers
 
@@ -20,7 +22,7 @@ MAX_PROCESSES = 1024
 
 _FRAME = np.uint64(0x000FFFFFFFFFF000)
 _PRESENT = np.uint64(1)
-_HALF, _ENTRIES = 256, 512
+_HALF = 256
 _SAME = 4
 """Entries of the kernel that are compared: the first and the last ones, as those between may be a process's."""
 
@@ -28,8 +30,17 @@ _MARK = b"SYMBOL(swapper_pg_dir)="
 _TEXT = 16 << 10
 
 
-def process_tables(memory: PhysicalMemory, known: int) -> Sequence[int]:
+def process_tables(memory: PhysicalMemory, known: int, paging: Paging = X64) -> Sequence[int]:
     """The physical addresses of the other root tables beside that at ``known``, up to :data:`MAX_PROCESSES`."""
+    if paging.width == 32:
+        # Windows has its tables at 0xC0000000: one entry of a root is the root. With PAE the fourth of its four tables
+        # begins with entries for all four, as the root itself does, and stands in for it
+        if not paging.transition:
+            return []
+        if paging.entry == 4:
+            return _own(memory, known, "<u4", 0x300, 512)
+        fourth = int.from_bytes(memory.read(known, 32)[24:], "little") & int(_FRAME)
+        return _own(memory, fourth, "<u8", 3, 2)
     raw = memory.read(known, PAGE)
     if not raw:
         return []
@@ -37,17 +48,30 @@ def process_tables(memory: PhysicalMemory, known: int) -> Sequence[int]:
     kernel = np.flatnonzero(root[_HALF:] & _PRESENT) + _HALF
     own = kernel[(root[kernel] & _FRAME) == np.uint64(known)]
     others = kernel[(root[kernel] & _FRAME) != np.uint64(known)]
-    if len(others) < 2 and not len(own):
+    if len(own):
+        return _own(memory, known, "<u8", int(own[0]), _HALF)
+    if len(others) < 2:
         return []
     columns = np.unique(np.concatenate((others[: _SAME // 2], others[-(_SAME // 2) :])))
+    return _found(memory, known, "<u8", _HALF, lambda tables, _: _like(tables, root, columns))
+
+
+def _own(memory: PhysicalMemory, known: int, entry: str, index: int, half: int) -> Sequence[int]:
+    """The tables that have themselves as entry ``index``."""
+    return _found(memory, known, entry, half, lambda tables, frames: _lists_itself(tables, frames, index))
+
+
+def _found(
+    memory: PhysicalMemory, known: int, entry: str, half: int, fits: Callable[[Numbers, Numbers], Flags]
+) -> Sequence[int]:
+    """The tables that fit, and have anything in the ``half`` entries of a process's own."""
     found: list[int] = []
     for address, data in memory.blocks():
-        tables = np.frombuffer(data, "<u8").reshape(-1, _ENTRIES)
+        tables = np.frombuffer(data, entry).reshape(-1, PAGE // int(entry[2]))
         frames = np.uint64(address) + np.arange(len(tables), dtype=np.uint64) * np.uint64(PAGE)
-        same = _like(tables, root, columns) if not len(own) else _lists_itself(tables, frames, int(own[0]))
-        for row in np.flatnonzero(same).tolist():
+        for row in np.flatnonzero(fits(tables, frames)).tolist():
             table = int(frames[row])
-            if table != known and (tables[row, :_HALF] & _PRESENT).any():
+            if table != known and (tables[row, :half] & _PRESENT.astype(tables.dtype)).any():
                 found.append(table)
                 if len(found) >= MAX_PROCESSES:
                     return found
@@ -63,7 +87,7 @@ def _like(tables: Numbers, root: Numbers, columns: NDArray[np.intp]) -> Flags:
 
 def _lists_itself(tables: Numbers, frames: Numbers, index: int) -> Flags:
     """Which of ``tables``, that lie at ``frames``, have themselves as entry ``index``."""
-    entries = tables[:, index]
+    entries = tables[:, index].astype(np.uint64)
     return np.asarray((entries & _FRAME == frames) & (entries & _PRESENT != 0), np.bool_)
 
 

@@ -1,7 +1,8 @@
 """Android tombstones, as text and as protobuf (AOSP, ``debuggerd/proto/tombstone.proto``).
 
-In the protobuf all strings and the memory around registers stand as plain bytes, so it is read as it is. The text
-prints memory as words in hexadecimal, which :mod:`dumpscan.formats.tombstone_memory` makes bytes again.
+In the protobuf all strings and the memory around registers stand as plain bytes, and are read as they are; registers
+are numbers, which :mod:`dumpscan.formats.tombstone_proto` makes bytes. The text prints memory and registers as words
+in hexadecimal, which :mod:`dumpscan.formats.tombstone_memory` makes bytes again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import re
 
 from dumpscan.errors import FormatError
 from dumpscan.formats.tombstone_memory import TombstoneMemory
-from dumpscan.model import Layout, Region
+from dumpscan.formats.tombstone_proto import ProtoRegisters
+from dumpscan.model import Layout
 from dumpscan.plain import PlainSource
 from dumpscan.source import Source
 
@@ -26,8 +28,8 @@ class Tombstone:
     name = "android-tombstone"
     title = "Android tombstone (text)"
     handling = (
-        "scanned as text, and memory that it prints in hexadecimal as memory; occurrences are overwritten by X, "
-        "in hexadecimal too"
+        "scanned as text, and memory and registers that it prints in hexadecimal as memory; occurrences are "
+        "overwritten by X, in hexadecimal too"
     )
 
     def sniff(self, head: bytes) -> bool:
@@ -37,7 +39,7 @@ class Tombstone:
     def open(self, source: Source) -> PlainSource:
         """The text, and the memory in it. Raises :class:`FormatError` if there is none."""
         view = TombstoneMemory(source, _architecture(source))
-        if not view.words:
+        if not view.parts:
             raise FormatError("no memory in hexadecimal")
         return view
 
@@ -58,12 +60,22 @@ class TombstoneProto:
 
     name = "android-tombstone-proto"
     title = "Android tombstone (protobuf)"
-    handling = "strings and memory are scanned as they stand; occurrences are overwritten in place, and no length"
+    handling = (
+        "strings and memory are scanned as they stand, registers as bytes; occurrences are overwritten in place, and "
+        "no length"
+    )
 
     def sniff(self, head: bytes) -> bool:
         """Say whether ``head`` starts with the fields ``arch`` and ``build_fingerprint``: there is no magic."""
         found = _MESSAGE.match(head)
         return found is not None and _FINGERPRINT.match(head, found.end()) is not None
 
+    def open(self, source: Source) -> PlainSource:
+        """The file, and its registers."""
+        return ProtoRegisters(source)
+
     def layout(self, source: Source) -> Layout:
-        return Layout(self.name, (Region(0, source.size, name="tombstone"),))
+        """One region of the file, those of memory in it, and registers."""
+        view = ProtoRegisters(source)
+        assert view.layout is not None
+        return view.layout

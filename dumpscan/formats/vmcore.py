@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dumpscan.formats.page_tables import ARM64, ARM64_39, X64, X64_5, Budget, Paging, walk
+from dumpscan.formats.page_tables import X64, X64_5, Budget, Paging, arm64_kernel, walk
 from dumpscan.formats.physical import PhysicalMemory
 from dumpscan.formats.root_tables import find_vmcoreinfo, process_tables
 from dumpscan.mappings import AddressSpace
@@ -54,11 +54,12 @@ def linux_root(info: Mapping[str, str], architecture: str, phys_base: int | None
         base = base if base is not None else phys_base or 0
         table = address - _KERNEL_TEXT + base
         paging = X64_5 if _number(info, "NUMBER(pgtable_l5_enabled)", 10) == 1 else X64
-    elif architecture == "aarch64" and _number(info, "PAGESIZE", 10) == 4096:
+    elif architecture == "aarch64":
         offset, bits = _number(info, "NUMBER(kimage_voffset)", 16), _number(info, "NUMBER(VA_BITS)", 10)
-        if offset is None or bits not in (39, 48):
+        known = arm64_kernel(_number(info, "PAGESIZE", 10) or 0, bits or 0)
+        if offset is None or known is None:
             return None
-        table, paging = (address - offset) % (1 << 64), ARM64 if bits == 48 else ARM64_39
+        table, paging = (address - offset) % (1 << 64), known
     else:
         return None
     return Root(table, paging, "kernel") if 0 <= table < 1 << 52 and table % 4096 == 0 else None
@@ -100,8 +101,8 @@ def walk_all(memory: PhysicalMemory, roots: Iterable[Root | None], unread: list[
 
 
 def _processes(memory: PhysicalMemory, roots: Sequence[Root]) -> Iterator[Root]:
-    if roots and roots[0].paging.shifts[0] >= 39 and not roots[0].paging.arm:
-        for table in process_tables(memory, roots[0].table):
+    if roots and not roots[0].paging.base:
+        for table in process_tables(memory, roots[0].table, roots[0].paging):
             yield Root(table, roots[0].paging, f"process of page table {table:#x}", lower=True)
 
 

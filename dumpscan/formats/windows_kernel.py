@@ -1,7 +1,8 @@
 """Windows kernel dumps (``MEMORY.DMP``): the header, and physical memory as runs, bitmaps or ranges.
 
-Layouts: ``DUMP_HEADER64`` and ``DUMP_HEADER32`` of the Windows SDK and of ReactOS; the bitmap and range headers as in
-kdmp-parser. Bytes that Windows leaves alone in headers read ``PAGE``.
+Layouts: ``DUMP_HEADER64`` and ``DUMP_HEADER32`` of the Windows SDK, as Volatility and Bin2Dmp have them too; the bitmap
+and range headers as in kdmp-parser, the older bitmap (``SUMMARY_DUMP32``, ``SUMMARY_DUMP64``) as in the ``Dump.h`` of
+Microsoft Research's Singularity. Bytes that Windows leaves alone in headers read ``PAGE``.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from dumpscan.errors import FormatError
-from dumpscan.formats.cover import cover
+from dumpscan.formats.cover import cover, renamed
 from dumpscan.formats.page_runs import MAX_BITMAP, MAX_RUNS, Run, bitmap_runs, run_regions
-from dumpscan.formats.page_tables import PAE_WINDOWS, X64_WINDOWS, X86_WINDOWS
+from dumpscan.formats.page_tables import ARM64_WINDOWS, PAE_WINDOWS, X64_WINDOWS, X86_WINDOWS
 from dumpscan.formats.physical import PhysicalMemory
 from dumpscan.formats.vmcore import Root, walk_all
 from dumpscan.formats.windows_modules import loaded_modules
 from dumpscan.formats.windows_triage import triage_regions
+from dumpscan.formats.windows_users import started_with
 from dumpscan.mappings import AddressSpace
 from dumpscan.model import Layout, Region, Unread
 from dumpscan.source import Source
@@ -54,10 +56,11 @@ class Fields:
     exception: tuple[int, int]
     type: int
     comment: int
+    contents: int
 
 
-WIDE = Fields(True, 0x2000, 0x10, 0x20, 0x30, 0x88, (0x348, 3000), (0xF00, 0x98), 0xF98, 0xFB0)
-NARROW = Fields(False, 0x1000, 0x10, 0x18, 0x20, 0x64, (0x320, 1200), (0x7D0, 0x50), 0xF88, 0x820)
+WIDE = Fields(True, 0x2000, 0x10, 0x20, 0x30, 0x88, (0x348, 3000), (0xF00, 0x98), 0xF98, 0xFB0, 0x1038)
+NARROW = Fields(False, 0x1000, 0x10, 0x18, 0x20, 0x64, (0x320, 1200), (0x7D0, 0x50), 0xF88, 0x820, 0xF8C)
 _PAE_ENABLED = 0x5C
 _COMMENT_SIZE = 128
 
@@ -85,13 +88,14 @@ class WindowsKernel:
         (kind,) = struct.unpack_from("<I", head, fields.type)
         (machine,) = struct.unpack_from("<I", head, fields.machine)
         unread: list[Unread] = []
-        claims = [*_header_regions(fields), *_memory(source, head, fields, kind, unread)]
+        claims = [*_header_regions(fields), *_memory(source, head, fields, kind, machine, unread)]
         regions = cover(claims, source.size)
         spaces = () if kind == TRIAGE else _spaces(source, regions, head, fields, machine, unread)
         modules = _number(head, fields.modules, fields.wide)
+        places = started_with(source, spaces, fields.wide)
         return Layout(
             self.name,
-            regions,
+            tuple(renamed(regions, places)) if places else regions,
             architecture=_MACHINES.get(machine, f"machine {machine:#x}"),
             pointer_size=8 if fields.wide else 4,
             unread=tuple(unread),
@@ -112,14 +116,17 @@ def _header_regions(fields: Fields) -> Iterator[Region]:
     yield Region(0, fields.size, kind="header", name="header")
 
 
-def _memory(source: Source, head: bytes, fields: Fields, kind: int, unread: list[Unread]) -> Iterator[Region]:
+def _memory(
+    source: Source, head: bytes, fields: Fields, kind: int, machine: int, unread: list[Unread]
+) -> Iterator[Region]:
     if kind == TRIAGE:
-        yield from triage_regions(source, fields.size, fields.wide, unread)
+        (contents,) = struct.unpack_from("<I", head, fields.contents)
+        yield from triage_regions(source, fields.size, fields.wide, _MACHINES.get(machine, ""), contents, unread)
         return
     if kind == FULL:
         start, runs = fields.size, iter(_header_runs(head, fields))
     elif kind in (SUMMARY, BITMAP, LIVE):
-        start, runs = _bitmap(source, fields.size)
+        start, runs = (_old_bitmap(source, fields) if kind == SUMMARY else None) or _bitmap(source, fields.size)
         yield Region(fields.size, start - fields.size, kind="header", name="bitmap")
     elif kind in (KERNEL_ACTIVE, KERNEL_USER, COMPLETE):
         start, runs = _ranges(source, fields.size, kind)
@@ -161,6 +168,23 @@ def _bitmap(source: Source, at: int) -> tuple[int, Iterator[Run]]:
     return first, bitmap_runs(bitmap, pages)
 
 
+def _old_bitmap(source: Source, fields: Fields) -> tuple[int, Iterator[Run]] | None:
+    """As :func:`_bitmap` in the layout of Windows before 8, all of 32 bits; ``None`` if it is the later one.
+
+    That leaves the words of the older one as they were, ``PAGE`` or zero.
+    """
+    at = fields.size
+    head = source.read(at, 0x28)
+    if len(head) < 0x28 or head[:8] not in (b"SDMPDUMP", b"FDMPDUMP") or head[12:16] == b"PAGE":
+        return None
+    first, pages, present, again = struct.unpack_from("<4I", head, 12)
+    bits = at + (0x28 if fields.wide else 0x20)
+    if pages != again or present > pages or not bits + (pages + 7) // 8 <= first <= source.size:
+        return None
+    bitmap = source.read(bits, min((pages + 7) // 8, MAX_BITMAP))
+    return first, bitmap_runs(bitmap, pages)
+
+
 def _ranges(source: Source, at: int, kind: int) -> tuple[int, Iterator[Run]]:
     """Where the pages of a dump with ranges begin, and which they are: 8 and 9 end with page 0, 10 with its total."""
     head = source.read(at, 0x30)
@@ -190,6 +214,8 @@ def _spaces(
     table = _number(head, fields.table, fields.wide)
     if machine == 0x8664:
         root = Root(table & 0x000FFFFFFFFFF000, X64_WINDOWS, "current process")
+    elif machine == 0xAA64:
+        root = Root(table & 0x0000FFFFFFFFF000, ARM64_WINDOWS, "current process")
     elif machine == 0x14C and head[_PAE_ENABLED] == 1:
         root = Root(table & 0xFFFFFFE0, PAE_WINDOWS, "current process")
     elif machine == 0x14C:

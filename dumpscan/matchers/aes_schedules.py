@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dumpscan import aes, kernel
+from dumpscan.matchers import boringssl_drbg
 from dumpscan.matchers.base import Hit, View
 from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Severity, Span
 
@@ -105,6 +106,9 @@ class _Form:
         return f"aes-schedule{order}{'-mixed' if self.mixed else ''}{'-swapped' if self.swapped else ''}"
 
 
+_PLAIN_256 = _Form(8, "forward", False, False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A schedule of ``form`` that starts at word ``start`` (negative: before the window); ``equal`` is by round key."""
@@ -151,6 +155,9 @@ def _scan(view: View, skip: int) -> Iterator[Evidence]:
     parts = _components(found.values())
     for item in found.values():
         yield _candidate(item, skip, parts[item.key])
+        start = skip + 4 * item.start
+        if item.form == _PLAIN_256 and boringssl_drbg.is_generator(view, start):
+            yield Clue("drbg-key", item.key, start, start + 32, "octets", boringssl_drbg.OWNER)
 
 
 def _search(view: View, skip: int) -> Generator[Clue, None, dict[tuple[int, int], _Found]]:

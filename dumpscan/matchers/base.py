@@ -17,7 +17,8 @@ class View:
     it that are not all-zero pages. ``byte_order`` and ``pointer_size`` are the dump's; ``address`` is the virtual
     address of position 0, or ``None``; ``mapped`` is where addresses stand, also in a window of several small
     regions, which as a whole has none; ``phase`` is the address (or file offset) of position 0 modulo 64, so that
-    aligned words of the program stand at positions p with ``(p + phase) % alignment == 0``.
+    aligned words of the program stand at positions p with ``(p + phase) % alignment == 0``. ``environments`` and
+    ``command_lines`` are where the dump says that such stand.
     """
 
     data: memoryview
@@ -27,6 +28,8 @@ class View:
     address: int | None = None
     phase: int = 0
     mapped: tuple[Mapped, ...] = ()
+    environments: tuple[Span, ...] = ()
+    command_lines: tuple[Span, ...] = ()
 
 
 class Hit(NamedTuple):

@@ -13,7 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dumpscan import keys
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.cng_symmetric import bcrypt_object, dpapi_blob, encrypted, key_data_blob
+from dumpscan.matchers.cng_symmetric import (
+    CAPI_PLAIN_SIZES,
+    bcrypt_object,
+    capi_plain_blob,
+    dpapi_blob,
+    encrypted,
+    key_data_blob,
+)
 from dumpscan.model import Candidate, Evidence, PublicKey, Span
 from dumpscan.public_keys import ec_public, on_curve, rsa_public
 
@@ -206,6 +213,7 @@ def _table() -> tuple[tuple[bytes, int, Parse], ...]:
     rows += [(b"%c\x02\0\0\0%c\0\0RSA%c" % (kind, algorithm, digit), 0, _capi_rsa)
              for kind, digit in ((7, 0x32), (6, 0x31)) for algorithm in (0xA4, 0x24)]  # fmt: skip
     rows.append((b"\x07\x02\0\0\0\x22\0\0DSS2", 0, _capi_dsa))
+    rows += [(struct.pack("<4B2I", 8, 2, 0, 0, *plain), 0, capi_plain_blob) for plain in CAPI_PLAIN_SIZES.items()]
     guid = bytes.fromhex("d08c9ddf0115d1118c7a00c04fc297eb")  # df9d8cd0-1501-11d1-8c7a-00c04fc297eb
     rows.append((b"\x01\0\0\0" + guid, 0, dpapi_blob))
     return tuple(rows)

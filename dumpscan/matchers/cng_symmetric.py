@@ -1,6 +1,7 @@
 """Symmetric keys of Windows and what they protect: key data blobs, bcrypt key objects, DPAPI blobs.
 
-Key data blob: BCRYPT_KEY_DATA_BLOB_HEADER {magic, version 1, size} and the key. Key object of bcryptprimitives:
+Key data blob: BCRYPT_KEY_DATA_BLOB_HEADER {magic, version 1, size} and the key. CAPI's PLAINTEXTKEYBLOB: BLOBHEADER
+{type 8, version 2, 0, algorithm}, size and the key. Key object of bcryptprimitives:
 {u32 size, "KSSM", u32 type, …, u32 key size, key, …}; where the key stands differs between Windows versions and word
 sizes (24, 32, 40, 52, 56, 60 are known). An AES object holds the expanded key too: that is the proof.
 """
@@ -17,6 +18,9 @@ from dumpscan.aes import expand
 from dumpscan.model import Candidate, Component, Confidence, Severity, Span
 
 _KEY_SIZES = (16, 24, 32)
+CAPI_PLAIN_SIZES = {0x660E: 16, 0x660F: 24, 0x6610: 32, 0x6603: 24, 0x6602: 16, 0x6801: 16}
+"""Bytes of a key by ALG_ID: AES-128, -192 and -256, 3DES, RC2 and RC4 of 128 bits (wincrypt.h)."""
+_CAPI_AES = (0x660E, 0x660F, 0x6610)
 _OBJECT_OFFSETS = (24, 32, 36, 40, 52, 56, 60)
 _OBJECT_SIZES = range(0x60, 0x2001)
 _DPAPI_LIMIT = 1 << 16
@@ -28,9 +32,19 @@ def key_data_blob(data: memoryview, at: int) -> Candidate | None:
     """A ``KDBM`` blob at ``at``; nothing in it can be checked, so it is only possible."""
     (size,) = struct.unpack("<I", bytes(data[at + 8 : at + 12]).ljust(4, b"\0"))
     key = bytes(data[at + 12 : at + 12 + size]) if size in _KEY_SIZES else b""
-    if len(key) != size or not _varied(key):
+    if len(key) != size or not varied(key):
         return None
-    return _symmetric("aes-key", key, at + 12, "cng-blob", Confidence.POSSIBLE, "CNG key data blob")
+    return symmetric_key("aes-key", key, at + 12, "cng-blob", Confidence.POSSIBLE, "CNG key data blob")
+
+
+def capi_plain_blob(data: memoryview, at: int) -> Candidate | None:
+    """A PLAINTEXTKEYBLOB, whose header of 12 bytes stands at ``at``; nothing else can be checked: only possible."""
+    algorithm, size = struct.unpack("<II", data[at + 4 : at + 12])
+    key = bytes(data[at + 12 : at + 12 + size])
+    if len(key) != size or not varied(key):
+        return None
+    kind = "aes-key" if algorithm in _CAPI_AES else "symmetric-key"
+    return symmetric_key(kind, key, at + 12, "capi-blob", Confidence.POSSIBLE, "CAPI plaintext key blob")
 
 
 def bcrypt_object(data: memoryview, at: int) -> Candidate | None:
@@ -43,15 +57,17 @@ def bcrypt_object(data: memoryview, at: int) -> Candidate | None:
     for offset in _OBJECT_OFFSETS:
         key_size = int.from_bytes(body[offset : offset + 4], "little")
         key = body[offset + 4 : offset + 4 + key_size] if key_size in _KEY_SIZES else b""
-        if not key or len(key) != key_size or not _varied(key):
+        if not key or len(key) != key_size or not varied(key):
             continue
         place = at + offset + 4
         if _expansion(key)[key_size : key_size + 16] in body:
             how = "bcrypt key object with the key and its AES schedule"
-            return _symmetric("aes-key", key, place, "bcrypt-object", Confidence.PROVEN, how)
+            return symmetric_key("aes-key", key, place, "bcrypt-object", Confidence.PROVEN, how)
         stated = int.from_bytes(body[20:24], "little") == 8 * key_size
         if likely is None and (stated or offset > 24):
-            likely = _symmetric("symmetric-key", key, place, "bcrypt-object", Confidence.POSSIBLE, "bcrypt key object")
+            likely = symmetric_key(
+                "symmetric-key", key, place, "bcrypt-object", Confidence.POSSIBLE, "bcrypt key object"
+            )
     return likely
 
 
@@ -101,13 +117,16 @@ def encrypted(
     )
 
 
-def _symmetric(kind: str, key: bytes, at: int, encoding: str, confidence: Confidence, evidence: str) -> Candidate:
+def symmetric_key(
+    kind: str, key: bytes, at: int | None, encoding: str, confidence: Confidence, evidence: str
+) -> Candidate:
+    """The key that stands at ``at`` of the window; None where it was read through a pointer."""
     name = "AES key" if kind == "aes-key" else "Symmetric key"
     return Candidate(
         kind=kind,
         title=f"{name} ({8 * len(key)} bits)",
         identity=b"aes:" + key,
-        spans=(Span(at, at + len(key)),),
+        spans=() if at is None else (Span(at, at + len(key)),),
         encoding=encoding,
         components=(Component("key", key),),
         severity=Severity.MEDIUM,
@@ -117,7 +136,7 @@ def _symmetric(kind: str, key: bytes, at: int, encoding: str, confidence: Confid
     )
 
 
-def _varied(key: bytes) -> bool:
+def varied(key: bytes) -> bool:
     """Not filler, not text of one kind: random keys of 16 bytes have 12 distinct bytes or more but once in 10,000."""
     return len(set(key)) >= 10 and any(byte >= 0x80 for byte in key)
 

@@ -33,7 +33,7 @@ class CtrDrbg:
             key = bytes(view.data[start : start + size])
             if (hit.start + view.phase) % 8 or len(set(key)) <= size // 2 or not _pointers(view, hit.start):
                 continue
-            yield Clue("drbg-key", key, start, start + size, "octets")
+            yield Clue("drbg-key", key, start, start + size, "octets", b"OpenSSL's CTR_DRBG")
 
 
 CTR_DRBG = CtrDrbg()

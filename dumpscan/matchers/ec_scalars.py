@@ -35,7 +35,7 @@ from dumpscan.model import Clue, ClueTable, Evidence, PublicKey
 MAX_CLUES = 65_536
 """Clues of one window; more is a recorded limit."""
 
-_PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 18: (48,), 24: (64,)}
+_PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 16: (32,), 18: (48,), 24: (64,)}
 """Words that stand alone -> widths in bytes of the numbers that they may be."""
 
 _IS_PART = np.isin(np.arange(max(_PARTS) + 2), list(_PARTS))

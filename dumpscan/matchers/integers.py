@@ -30,6 +30,13 @@ MAX_STARTS = 8192
 
 def digit_starts(mapped: WordMap, bits: int, width: int, least: int = 8) -> tuple[Positions, bool]:
     """Where arrays of ``least`` words or more begin (bytes from the map's base); whether there were too many."""
+    key = (bits, least)
+    if key not in mapped.digits:
+        mapped.digits[key] = _digit_starts(mapped, bits, width, least)
+    return mapped.digits[key]
+
+
+def _digit_starts(mapped: WordMap, bits: int, width: int, least: int) -> tuple[Positions, bool]:
     unused = np.uint64(_UNUSED[bits])
     words = mapped.words
     starts = mapped.runs[_UNUSED[bits]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +29,12 @@ _SIGNATURE_SIZES = {"HS256": 43, "HS384": 64, "HS512": 86, "ES256": 86, "ES256K"
 """Characters; the octets are fixed by RFC 7518."""
 _RSA_SHORTEST = 171
 """Characters of an RSA-1024 signature; anything shorter was cut."""
+
+
+_MANUALS = (b"secret", b"your-256-bit-secret", b"your-384-bit-secret", b"your-512-bit-secret",
+            b"a-string-secret-at-least-256-bits-long")  # fmt: skip
+"""What jwt.io and the manuals of libraries sign their examples with: such a token proves nothing to anybody."""
+_HASHES = {43: hashlib.sha256, 64: hashlib.sha384, 86: hashlib.sha512}
 
 
 class Jwt:
@@ -105,12 +113,24 @@ class Jwt:
         """How bad the leak is, and why."""
         if is_documentation(token) or (claims.get("sub") == "1234567890" and claims.get("name") == "John Doe"):
             return Severity.INFO, "example token of jwt.io"
+        if _signed_by_a_manual(token):
+            return Severity.INFO, "signed with the secret of a manual"
         expiry, stamp = _date(claims.get("exp")), claims.get("exp")
         if not expiry or not isinstance(stamp, (int, float)):
             return Severity.HIGH, "header and payload parse; does not expire"
         expired = self._now is not None and stamp < self._now
         verb = "expired" if expired else "expires"
         return Severity.MEDIUM if expired else Severity.HIGH, f"header and payload parse; {verb} {expiry}"
+
+
+def _signed_by_a_manual(token: bytes) -> bool:
+    """Whether the signature is an HMAC with a published secret."""
+    signed, _, signature = token.rpartition(b".")
+    kind = _HASHES.get(len(signature))
+    if kind is None:
+        return False
+    made = (base64.urlsafe_b64encode(hmac.digest(secret, signed, kind)).rstrip(b"=") for secret in _MANUALS)
+    return signature in made
 
 
 def _candidate(

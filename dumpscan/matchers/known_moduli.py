@@ -11,16 +11,14 @@ keys in hand every random-looking aligned word of a window can be judged, inside
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dumpscan.keys import CURVES, ec_key, factors_from_exponent, octets, okp_key, okp_seed_size, point_of, rsa_key
+from dumpscan.keys import CURVES, ec_key, octets, okp_key, okp_seed_size, point_of, rsa_key
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64, little_endian, members
+from dumpscan.matchers.limb_arithmetic import exponent_fits, exponents, inverse64, little_endian, members
 from dumpscan.matchers.randomness import BLOCK, Bytes, Positions, WordMap, Words, rows, word_map
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Candidate, Clue, Evidence, PublicKey, Span
@@ -34,12 +32,6 @@ MAX_DIVISIONS = 20_000
 _NEAR = 32
 """Words on either side of a public key where its private half is looked for."""
 
-_GREATEST = 1024
-"""Of gcd(p - 1, q - 1), for exponents that stand alone: one key in 570 has a greater one (see limb_arithmetic)."""
-
-_BUCKET_BITS = 22
-
-_Denominators = NDArray[np.uint16]
 _Turn = Callable[[Words], Words]
 
 
@@ -155,41 +147,17 @@ def _factor(mapped: WordMap, start: int, size: int, encoding: str, n: int, e: in
 def _exponents(
     mapped: WordMap, limbs: Words, where: Positions, shift: int, encoding: str, n: int, e: int
 ) -> Iterator[Candidate]:
-    """d with its highest limb at one of ``where``: found by that limb alone, then checked in full.
-
-    The limb gives the fraction of e * d / n, in units of 2**-64, to some e of these units.
-    """
-    if e >= 1 << 24:
-        return
+    """d with its highest limb at one of ``where``: found by that limb alone, then checked in full."""
     size = n.bit_length() // 8
-    whole, part = divmod((e << 180) // (n >> (8 * size - 128)), 1 << 52)
-    turns = limbs * np.uint64(whole) + (limbs.astype(np.float64) * (part / 2.0**52)).astype(np.uint64)
-    denominators = _farey()[turns >> np.uint64(64 - _BUCKET_BITS)]
-    likely = np.flatnonzero(denominators)
-    distance = turns[likely] * denominators[likely]  # modulo 2**64: near 0 from either side
-    tolerance = (denominators[likely].astype(np.uint64) + np.uint64(1)) * np.uint64(4 * e + (1 << 13))
     starts = _start(where, shift, encoding, size, False)
-    for index in likely[distance + tolerance < np.uint64(2) * tolerance][:64].tolist():
+    for index in exponents(limbs, n, e)[:64].tolist():
         start = int(starts[index])
         d = _number(mapped, start, size, encoding)
-        if d and exponent_fits(n, e, d) and factors_from_exponent(n, e, d):
+        if d and exponent_fits(n, e, d):
             span = Span(mapped.base + start, mapped.base + start + size)
             key = rsa_key(n, e, d=d, spans=(span,), encoding=encoding)
             if key:
                 yield key
-
-
-@functools.cache
-def _farey() -> _Denominators:
-    """The denominator up to ``_GREATEST`` of the fraction in each of equal parts of 0 to 1, or 0.
-
-    Two such fractions differ by 1 / _GREATEST**2 or more, so a part has one at most.
-    """
-    table = np.zeros(1 << _BUCKET_BITS, np.uint16)
-    for denominator in range(_GREATEST, 0, -1):
-        places = (np.arange(denominator) << _BUCKET_BITS) // denominator
-        table[places] = table[places - 1] = denominator
-    return table
 
 
 def _beside_public_keys(mapped: WordMap, publics: Sequence[PublicKey]) -> Iterator[Candidate]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dumpscan.matchers.randomness import Bytes, Positions, Words
 
@@ -75,3 +77,42 @@ def exponent_fits(n: int, e: int, d: int) -> bool:
         rest, following = following, remainder
         before, denominator = denominator, quotient * denominator + before
     return False
+
+
+GREATEST_BY_LIMB = 1024
+"""Of gcd(p - 1, q - 1), where the highest limb decides: one key in 570 has a greater one. Where d = 1/e modulo
+(p - 1) * (q - 1), the divisor does not matter."""
+
+_BUCKET_BITS = 22
+
+
+def exponents(highest: Words, n: int, e: int) -> Positions:
+    """The indices of the limbs that may be the highest 64 bits of d, in as many whole bytes as n takes.
+
+    The limb gives the fraction of e * d / n, in units of 2**-64, to some e of these units; like :func:`exponent_fits`,
+    for all limbs at once.
+    """
+    if not 3 <= e < 1 << 24 or n.bit_length() < 512 or not len(highest):
+        return np.zeros(0, np.int64)
+    size = (n.bit_length() + 7) // 8
+    whole, part = divmod((e << 180) // (n >> (8 * size - 128)), 1 << 52)
+    turns = highest * np.uint64(whole) + (highest.astype(np.float64) * (part / 2.0**52)).astype(np.uint64)
+    denominators = _farey()[turns >> np.uint64(64 - _BUCKET_BITS)]
+    likely = np.flatnonzero(denominators)
+    distance = turns[likely] * denominators[likely]  # modulo 2**64: near 0 from either side
+    tolerance = (denominators[likely].astype(np.uint64) + np.uint64(1)) * np.uint64(4 * whole + (1 << 13))
+    found: Positions = likely[distance + tolerance < np.uint64(2) * tolerance]
+    return found
+
+
+@cache
+def _farey() -> NDArray[np.uint16]:
+    """The denominator up to ``GREATEST_BY_LIMB`` of the fraction in each of equal parts of 0 to 1, or 0.
+
+    Two such fractions differ by 1 / GREATEST_BY_LIMB**2 or more, so a part has one at most.
+    """
+    table = np.zeros(1 << _BUCKET_BITS, np.uint16)
+    for denominator in range(GREATEST_BY_LIMB, 0, -1):
+        places = (np.arange(denominator) << _BUCKET_BITS) // denominator
+        table[places] = table[places - 1] = denominator
+    return table

@@ -18,7 +18,7 @@ from dumpscan.telling_names import LONGEST_NAME, LONGEST_VALUE, is_secret_value,
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class Value:
     """A value at ``[start, end)`` of a lane.
 
     ``sure`` where the structure around it says that it is one; ``alone`` where it is a variable of an environment by
@@ -33,7 +33,7 @@ class _Value:
     alone: bool = False
 
 
-_Reading = Callable[[bytes, int, int], Iterator[_Value]]
+_Reading = Callable[[bytes, int, int], Iterator[Value]]
 
 # ---------------------------------------------------------------- NAME=value
 
@@ -60,7 +60,7 @@ _LEAD = re.compile(rb"(?:(?:^|\n)(?:export|set|setenv|declare -x) |-e |-D|Enviro
 _BACK = 2048
 
 
-def _assigned(text: bytes, start: int, end: int) -> Iterator[_Value]:
+def _assigned(text: bytes, start: int, end: int) -> Iterator[Value]:
     """The value behind ``NAME=``, of which ``text[start:end]`` is a part."""
     if text[end - 1] != 0x3D:
         rest = _NAME_REST.match(text, end)
@@ -80,7 +80,7 @@ def _assigned(text: bytes, start: int, end: int) -> Iterator[_Value]:
     if (before < 9 or 13 < before < 32) and text.find(b"\n", end, stop) < 0:
         inside = bool(option) or _in_block(text, begin, stop)
         where = "an argument" if option else "an environment block" if inside else "NAME=value"
-        yield from _inner(name, text, end, stop, where, inside, not inside and name.isupper())
+        yield from inner_values(name, text, end, stop, where, inside, not inside and name.isupper())
     elif before == 0x22:
         yield from _until(_TO_QUOTE, name, text, end, False)
     elif before < 32 or (before in b" \t=D" and (name.isupper() or _LEAD.search(text, max(0, begin - 16), begin))):
@@ -108,11 +108,11 @@ def _among_lines(text: bytes, begin: int, end: int) -> bool:
     return _LINE_BEFORE.search(text[text.rfind(b"\n", low, max(low, begin - 2)) + 1 : begin]) is not None
 
 
-def _until(rest: re.Pattern[bytes], name: bytes, text: bytes, start: int, alone: bool) -> Iterator[_Value]:
+def _until(rest: re.Pattern[bytes], name: bytes, text: bytes, start: int, alone: bool) -> Iterator[Value]:
     if text[start : start + 1] in (b'"', b"'"):
         start += 1
     found = rest.match(text, start, start + LONGEST_VALUE + 1)
-    yield from _inner(name, text, start, found.end() if found else start, "NAME=value", False, alone)
+    yield from inner_values(name, text, start, found.end() if found else start, "NAME=value", False, alone)
 
 
 _CONNECTION = re.compile(
@@ -121,16 +121,16 @@ _CONNECTION = re.compile(
 _URL = re.compile(rb"://[^:@/\s]*:([^@/\s]+)@")
 
 
-def _inner(
+def inner_values(
     name: bytes, text: bytes, start: int, end: int, where: str, sure: bool, alone: bool = False
-) -> Iterator[_Value]:
+) -> Iterator[Value]:
     """The secret parts of a connection string or a URL, else the whole value."""
     value = text[start:end]
     parts = [*_CONNECTION.finditer(value), *_URL.finditer(value)]
     for part in parts:
-        yield _Value(name, start + part.start(1), start + part.end(1), where, sure, alone)
+        yield Value(name, start + part.start(1), start + part.end(1), where, sure, alone)
     if not parts:
-        yield _Value(name, start, end, where, sure, alone)
+        yield Value(name, start, end, where, sure, alone)
 
 
 # ---------------------------------------------------------------- arguments
@@ -140,7 +140,7 @@ _FLAGS = tuple(b"-" + word for word in (b"password", b"passwd", b"passphrase", b
 _FLAG_BACKWARDS = re.compile(rb"[\w-]*")
 
 
-def _flag(text: bytes, start: int, end: int) -> Iterator[_Value]:
+def _flag(text: bytes, start: int, end: int) -> Iterator[Value]:
     """The argument after ``--password``, as a string of its own or behind a space."""
     gap = text[end : end + 1]
     backwards = _FLAG_BACKWARDS.match(text[max(0, end - 64) : end][::-1])
@@ -152,11 +152,11 @@ def _flag(text: bytes, start: int, end: int) -> Iterator[_Value]:
     if gap == b"\0":
         stop = text.find(b"\0", end + 1, end + 258)
         if stop > 0 and before == b"\0" and re.search(rb"\d", text[end + 1 : stop]):
-            yield _Value(text[begin:end], end + 1, stop, "an argument", True)
+            yield Value(text[begin:end], end + 1, stop, "an argument", True)
     else:
         start = end + 1 + (text[end + 1 : end + 2] in (b'"', b"'"))
         found = _TO_SPACE.match(text, start, start + 257)
-        yield _Value(text[begin:end], start, found.end() if found else start, "a command line", False)
+        yield Value(text[begin:end], start, found.end() if found else start, "a command line", False)
 
 
 _ATTACHED = rb"(?P<option>-p)(?P<value>[^\0 ]+)"
@@ -171,9 +171,16 @@ _PROGRAMS = {
 _ARGUMENTS = {program: re.compile(rb"[\0 ]" + option) for program, option in _PROGRAMS.items()}
 _COMMANDS = tuple(program + gap for program in _PROGRAMS for gap in (b"\0-", b" -"))
 _LINE = re.compile(rb"(?:[\x20-\x7e]+\0?){1,40}")
+_ANY_COMMAND = re.compile(rb"(?=(" + rb"|".join(map(re.escape, sorted(_COMMANDS, key=len, reverse=True))) + rb"))")
 
 
-def _command(text: bytes, start: int, end: int) -> Iterator[_Value]:
+def commands(text: bytes) -> Iterator[Value]:
+    """The passwords among the arguments of the programs in ``text`` that take them behind a letter."""
+    for found in _ANY_COMMAND.finditer(text):
+        yield from _command(text, *found.span(1))
+
+
+def _command(text: bytes, start: int, end: int) -> Iterator[Value]:
     """The password among the arguments of a program that takes it behind a letter."""
     if start and text[start - 1] not in b"\0 /\\\"'\n":
         return
@@ -186,7 +193,7 @@ def _command(text: bytes, start: int, end: int) -> Iterator[_Value]:
         stop = end - 2 + broken.start() if broken else stop
     for found in _ARGUMENTS[program].finditer(text, end - 2, stop):
         name = program + b" " + found["option"]
-        yield _Value(name, found.start("value"), found.end("value"), "a command line", True)
+        yield Value(name, found.start("value"), found.end("value"), "a command line", True)
 
 
 # ---------------------------------------------------------------- the matcher
@@ -217,16 +224,31 @@ class NamedValues:
                 spot = (width, lane.base + width * value.start, value.end - value.start)
                 if spot not in seen:
                     seen.add(spot)
-                    yield from _judged(lane, value)
+                    yield from judged(view.data, lane, value)
 
 
-def _judged(lane: Lane, value: _Value) -> Iterator[Candidate]:
-    text = lane.text[value.start : value.end]
-    if lane.width > 1:
-        text = text.decode("latin-1").encode()
+def judged(data: memoryview, lane: Lane, value: Value, lead: int = 0) -> Iterator[Candidate]:
+    """The candidate that ``value`` of a lane of ``data`` is, if it may be a secret.
+
+    Where it is short, it is looked for elsewhere behind the ``lead`` characters before it; what ends in a space there,
+    as words of a command line do, ends in a NUL in the list of arguments, and the other way round.
+    """
+    text = _text(data, lane, value.start, value.end)
     if is_secret_value(text, value.sure or value.alone):
+        before = _text(data, lane, value.start - lead, value.start)
+        leads = [before] if lead else []
+        if before[-1:] in (b" ", b"\0"):
+            leads.append(before[:-1] + (b" " if before[-1] == 0 else b"\0"))
         span = lane.span(value.start, value.end)
-        yield named_value(value.name, text, (span,), lane.encoding, where=value.where, sure=value.sure)
+        yield named_value(
+            value.name, text, (span,), lane.encoding, where=value.where, sure=value.sure, leads=leads if lead else ()
+        )
+
+
+def _text(data: memoryview, lane: Lane, start: int, end: int) -> bytes:
+    span = lane.span(start, end)
+    raw = bytes(data[span.start : span.end])
+    return raw.decode("utf-16-le", "replace").encode() if lane.width == 2 else raw
 
 
 NAMED_VALUES = NamedValues()

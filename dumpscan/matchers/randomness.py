@@ -41,7 +41,8 @@ class WordMap:
 
     ``octets`` (n * 8) and ``words`` (n, little-endian) are two views of it; ``base`` is the position of its first
     byte in the window. ``random`` (n) flags words that look random, ``dense`` (n) the words from which six of
-    eight do: true for 64 random bytes but for four in a million.
+    eight do: true for 64 random bytes but for four in a million. ``digits`` keeps what
+    :func:`dumpscan.matchers.integers.digit_starts` found.
     """
 
     octets: Bytes = field(repr=False)
@@ -49,6 +50,7 @@ class WordMap:
     base: int
     random: Flags = field(repr=False)
     dense: Flags = field(repr=False)
+    digits: dict[tuple[int, int], tuple[Positions, bool]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def edges(self) -> tuple[Positions, Positions]:
@@ -224,6 +226,13 @@ def _enough_random(mapped: WordMap, starts: Positions, mask: np.uint64) -> Flags
     return enough
 
 
+def different(starts: Positions) -> Positions:
+    """Each of ``starts`` once, in order; ``np.unique`` hashes, which on places that lie evenly takes a hundred times as
+    long."""
+    starts = np.sort(starts)
+    return starts[np.diff(starts, prepend=-1) > 0]
+
+
 def small(words: Words) -> Flags:
     """Flag the words whose upper 16 bits are all equal, as those of numbers and pointers are."""
     flags: Flags = (words + _ONE_TOP) < _PLAIN_TOP
@@ -279,7 +288,9 @@ def various(table: Bytes) -> Flags:
 
     That is not so of machine code, tables of strings, text beyond ASCII, and coarse floats.
     """
-    size = table.shape[1]
+    count, size = table.shape
+    if kernel.native is not None and size:
+        return various_at(np.ascontiguousarray(table).reshape(-1), np.arange(count) * size, size)
     flags: Flags = distinct(table) >= least_distinct(size)
     some = np.flatnonzero(flags)
     flags[some] = _even(table[some])

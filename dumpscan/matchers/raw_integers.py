@@ -9,6 +9,7 @@ from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.ec_scalars import EcScalars
 from dumpscan.matchers.integer_structures import IntegerStructures
 from dumpscan.matchers.randomness import word_map
+from dumpscan.matchers.rsa_exponents import RsaExponents
 from dumpscan.matchers.rsa_limbs import RsaLimbs
 from dumpscan.model import Evidence
 
@@ -24,6 +25,7 @@ class RawIntegers:
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
         mapped = word_map(view)
         yield from RsaLimbs().from_map(mapped)
+        yield from RsaExponents().from_map(mapped)
         yield from EcScalars().from_map(mapped)
         if view.pointer_size == 8 and view.byte_order == "little":
             yield from IntegerStructures().from_map(mapped, view.mapped)

@@ -22,12 +22,15 @@ from dumpscan.matchers.openssh import OPENSSH
 from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
 from dumpscan.matchers.pem import PEM
 from dumpscan.matchers.pkcs12 import PKCS12
+from dumpscan.matchers.process_settings import PROCESS_SETTINGS
 from dumpscan.matchers.putty import PUTTY
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sexp import Sexp
+from dumpscan.matchers.sexp_text import SEXP_TEXT
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
+from dumpscan.matchers.wine_keys import WINE_KEYS
 from dumpscan.matchers.xml_rsa import XML_RSA
 from dumpscan.model import PublicKey
 from dumpscan.signatures_loader import load
@@ -41,17 +44,20 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     OPENPGP,
     CERTIFICATES,
     CNG,
+    WINE_KEYS,
     JWK,
     XML_RSA,
     SSH_PUBLIC,
     OPENSSH_SHIELD,
     Sexp(),
+    SEXP_TEXT,
     RAW_INTEGERS,
     AesSchedules(),
     CTR_DRBG,
     CHACHA,
     TLS_SECRETS,
     NAMED_VALUES,
+    PROCESS_SETTINGS,
     KERBEROS,
 )
 

@@ -3,7 +3,7 @@
 Emits clues of kind ``rsa-integer``: odd numbers of exactly the width of a prime or a modulus of a common size,
 without a small factor, that look random. What they are is decided by :mod:`dumpscan.prove.rsa`. Exponents are not
 looked for here: most are near their primes, and the sweep finds them once the key is proven; a lone d is the task
-of :mod:`dumpscan.matchers.known_moduli`.
+of :mod:`dumpscan.matchers.rsa_exponents`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.limb_arithmetic import little_endian
-from dumpscan.matchers.randomness import Flags, Positions, WordMap, rows, various, word_map
+from dumpscan.matchers.randomness import Flags, Positions, WordMap, different, rows, various, word_map
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Clue, ClueTable
 
@@ -113,8 +113,7 @@ def _plausible(mapped: WordMap, starts: Positions, size: int, encoding: str) -> 
     low, high = (i % size for i in _ENDS[encoding])
     starts = starts[octets[starts + high] >= 128]
     starts = starts[octets[starts + low] & 1 == 1]
-    starts = np.sort(starts[_filled(mapped.dense, starts, size)])
-    return starts[np.diff(starts, prepend=-1) > 0]
+    return different(starts[_filled(mapped.dense, starts, size)])
 
 
 def _filled(dense: Flags, starts: Positions, size: int) -> Flags:

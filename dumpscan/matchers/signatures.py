@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import yara
 
 from dumpscan.documentation_examples import is_documentation
-from dumpscan.foreign_rules import ForeignFile
+from dumpscan.foreign_rules import ForeignFile, ForeignRule
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.text_layers import (
     BASE64,
@@ -37,7 +37,6 @@ from dumpscan.matchers.text_layers import (
 )
 from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Span
 from dumpscan.plausibility import is_placeholder
-from dumpscan.rule_source import compiled
 from dumpscan.signatures_loader import BOUNDARIES, TAILS, Ruleset, Signature
 from dumpscan.validators import VALIDATORS
 from dumpscan.verdicts import Match, Verdict
@@ -328,14 +327,17 @@ def _likelier(candidate: Candidate) -> tuple[int, bool]:
 
 
 def _settled(found: Iterable[Candidate]) -> list[Candidate]:
-    """One candidate for one place: the surer, then the longer; a generic guess gives way to a named format."""
+    """One candidate for one place: the surer, with what others tell; a generic guess gives way to a named format."""
     best: dict[tuple[int, int], Candidate] = {}
     for candidate in found:
         span = candidate.spans[0]
         key = (span.start, span.end)
         other = best.get(key)
-        if other is None or _rank(candidate) > _rank(other):
+        if other is None:
             best[key] = candidate
+        else:
+            less, more = sorted((candidate, other), key=_rank)
+            best[key] = replace(more, public={**less.public, **more.public}) if less.public else more
     kept: list[Candidate] = []
     sure = sorted((c.spans[0] for c in best.values() if c.confidence > Confidence.POSSIBLE), key=lambda s: s.start)
     begins = [s.start for s in sure]
@@ -364,46 +366,47 @@ class ForeignMatcher:
     reach = 4096
 
     def __init__(self, files: Sequence[ForeignFile]) -> None:
-        self.files = tuple(files)
+        self._sources = tuple(file.source for file in files if file.rules)
+        self._rules = [{rule.name: rule for rule in file.rules} for file in files if file.rules]
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         """All matches of all rules, as ``possible``."""
-        return [c for file in self.files for c in self._match(file, view.data)]
-
-    def _match(self, file: ForeignFile, data: memoryview) -> Iterator[Evidence]:
-        rules = {rule.name: rule for rule in file.rules}
-        matches, limit = _foreign_matches(file, data)
+        matches, limit = _foreign_matches(self._sources, view.data)
         if limit:
             yield Clue("limit", b"", 0, 0, "", limit.encode())
         for match in matches:
-            rule = rules.get(match.rule)
+            rule = self._rules[int(match.namespace)].get(match.rule)
             if rule is None:
                 continue
             for string in match.strings:
                 for instance in string.instances:
                     start, end = instance.offset, instance.offset + instance.matched_length
-                    value = bytes(data[start:end])
-                    yield Candidate(
-                        kind="user-rule",
-                        title=rule.title,
-                        identity=value,
-                        spans=(Span(start, end),),
-                        encoding="utf-8",
-                        components=(Component("value", value, "octets"),),
-                        severity=rule.severity,
-                        confidence=Confidence.POSSIBLE,
-                        evidence="user rule",
-                        signature=rule.name,
-                        preview=f"({len(value)} bytes)",
-                    )
+                    yield _foreign(rule, bytes(view.data[start:end]), Span(start, end))
 
 
-def _foreign_matches(file: ForeignFile, data: memoryview) -> tuple[list[Any], str]:
+def _foreign(rule: ForeignRule, value: bytes, span: Span) -> Candidate:
+    return Candidate(
+        kind="user-rule",
+        title=rule.title,
+        identity=value,
+        spans=(span,),
+        encoding="utf-8",
+        components=(Component("value", value, "octets"),),
+        severity=rule.severity,
+        confidence=Confidence.POSSIBLE,
+        evidence="user rule",
+        signature=rule.name,
+        preview=f"({len(value)} bytes)",
+    )
+
+
+def _foreign_matches(sources: tuple[str, ...], data: memoryview) -> tuple[list[Any], str]:
     """What YARA found, and what of it was cut."""
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            matches: list[Any] = compiled(file.source).match(data=data, timeout=60)
+            matches: list[Any] = _together(sources).match(data=data, timeout=60)
     except yara.Error:
-        return [], f"{file.file}: user rules did not finish on a window"
-    return matches, f"{file.file}: more than 1,000,000 matches in a window" if caught else ""
+        return [], "user rules did not finish on a window"
+    names = sorted({name for warning in caught for name in re.findall(r'rule "(\w+)"', str(warning.message))})
+    return matches, f"more than 1,000,000 matches of user rules in a window: {', '.join(names)}" if caught else ""

@@ -14,6 +14,7 @@ from dumpscan.keys import CURVES, ec_key, point_of
 from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.matchers.integers import DIGITS
 from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.prove.beside import beside
 from dumpscan.prove.comb import width_for, x_coordinates
 from dumpscan.prove.lone import Places, lone_values
 from dumpscan.prove.means import Means, batches
@@ -29,7 +30,7 @@ recorded limit."""
 _BATCH = 4096
 """Values handed out at a time."""
 
-COMB_FROM = {"P-384": 20_000, "secp256k1": 500, "brainpoolP256r1": 500, "brainpoolP384r1": 500, "brainpoolP512r1": 500}
+COMB_FROM = {"P-384": 20_000, "secp256k1": 100, "brainpoolP256r1": 100, "brainpoolP384r1": 100, "brainpoolP512r1": 100}
 """Scalars from which the table of a comb pays; OpenSSL is as fast on the other curves."""
 
 Read = Callable[[int, int], bytes]
@@ -48,7 +49,8 @@ def prove(
     means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
     """EC keys whose scalar is among ``clues`` (kinds ``octets-alone``, ``digits-alone`` and ``integer-pointer``)."""
-    numbers = _Numbers.of(clues, list(pointed_integers(clues, read, 160, 521, limits)))
+    near = [*clues, *beside(publics, ("ec",), means, limits)]
+    numbers = _Numbers.of(near, list(pointed_integers(clues, read, 160, 521, limits)))
     points: dict[str, set[_Point]] = {}
     for curve, point in chain(_known(publics), _pieced_points(numbers, limits, means)):
         points.setdefault(curve, set()).add(point)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from dumpscan.matchers.likeness import random_like
 from dumpscan.model import Clue, Span
-from dumpscan.prove.likeness import random_like
 
 MOST_PLACES = 16
 """Of one value; the sweep finds the others."""

@@ -7,6 +7,7 @@ from itertools import chain
 
 from dumpscan.keys import okp_key, okp_public, okp_seed_size
 from dumpscan.model import Candidate, Clue, PublicKey
+from dumpscan.prove.beside import beside
 from dumpscan.prove.lone import Places, lone_values
 from dumpscan.prove.means import Means, batches
 
@@ -36,20 +37,20 @@ def prove(
     means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
     """Keys whose seed is among ``clues`` (kinds ``okp-structure`` and ``octets-alone``)."""
-    lone = lone_values(clues)
+    lone = lone_values([*clues, *beside(publics, ALGORITHMS, means, limits)])
     known = {a: {k.point for k in publics if k.algorithm == a} for a in ALGORITHMS}
     for algorithm in ("ed25519", "x25519"):
         known[algorithm] |= lone.get(32, {}).keys()
-    beside = dict(_structures(clues, read))
+    told = dict(_structures(clues, read))
     spans = {seed: places for values in lone.values() for seed, places in values.items()}
-    seeds = list(dict.fromkeys((*beside, *_alone(lone, known))))
+    seeds = list(dict.fromkeys((*told, *_alone(lone, known))))
     if len(seeds) > MAX_TESTS:
         limits.append("more OKP seeds to test than the limit of one dump")
         del seeds[MAX_TESTS:]
     found: dict[bytes, Candidate] = {}
     derived = chain.from_iterable(means.spread(_publics, batches(seeds, _BATCH)))
     for (algorithm, seed), public in zip(seeds, derived, strict=True):
-        if public == beside.get((algorithm, seed)) or public in known[algorithm]:
+        if public == told.get((algorithm, seed)) or public in known[algorithm]:
             key = okp_key(algorithm, seed, public=public, spans=spans.get(seed, ()), encoding="octets")
             if key:
                 found.setdefault(key.identity, key)

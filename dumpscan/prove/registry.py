@@ -23,6 +23,7 @@ PROVERS: tuple[tuple[Prover, tuple[str, ...]], ...] = (
     (okp.prove, okp.KINDS),
     (finite_field.prove, finite_field.KINDS),
     (openssh.prove, openssh.KINDS),
+    (symmetric.prove, symmetric.KINDS),
 )
 """Each with the kinds of clues that it takes."""
 

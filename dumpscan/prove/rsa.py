@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dumpscan.keys import factors_from_exponent, rsa_key
-from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64, members
+from dumpscan.keys import octets, rsa_key
+from dumpscan.matchers.limb_arithmetic import exponent_fits, exponents, inverse64, little_endian, members
 from dumpscan.model import Candidate, Clue, PublicKey, Span
 from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
@@ -44,7 +44,7 @@ class _Integer:
     encoding: str
 
 
-KINDS = ("rsa-integer", "integer-pointer")
+KINDS = ("rsa-integer", "integer-pointer", "rsa-exponent")
 """The kinds of clues that :func:`prove` takes."""
 
 
@@ -55,12 +55,16 @@ def prove(
     limits: list[str],
     means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
-    """RSA keys with a component among ``clues`` (kinds ``rsa-integer`` and ``integer-pointer``)."""
+    """RSA keys with a component among ``clues`` (kinds ``rsa-integer``, ``integer-pointer`` and ``rsa-exponent``)."""
     integers = _integers(clues, read, limits)
     moduli = {key.numbers[0]: key.numbers[1] for key in publics if key.algorithm == "rsa"}
-    keys: dict[int, Candidate] = {}
+    keys: dict[bytes, Candidate] = {}
     for candidate in _all(integers, moduli, limits):
-        keys.setdefault(int.from_bytes(candidate.identity, "big"), candidate)
+        keys.setdefault(candidate.identity, candidate)
+    for candidate in _placed_exponents(
+        clues, {n: e for n, e in moduli.items() if b"rsa:" + octets(n) not in keys}, means
+    ):
+        keys.setdefault(candidate.identity, candidate)
     return list(keys.values())
 
 
@@ -171,8 +175,38 @@ def _pairs(values: Sequence[int], moduli: set[int]) -> Iterator[tuple[int, int]]
 def _from_exponents(n: int, e: int, integers: Sequence[_Integer]) -> Iterator[Candidate]:
     """The key of ``n``, if its private exponent is among the integers."""
     for integer in integers:
-        if exponent_fits(n, e, integer.value) and factors_from_exponent(n, e, integer.value):
+        if exponent_fits(n, e, integer.value):
             key = rsa_key(n, e, d=integer.value, spans=integer.spans, encoding=integer.encoding)
             if key:
                 yield key
                 return
+
+
+def _placed_exponents(clues: Iterable[Clue], moduli: dict[int, int], means: Means) -> Iterator[Candidate]:
+    """The keys of ``moduli`` whose exponent stands at the place of a clue of kind ``rsa-exponent``."""
+    by_size: dict[int, list[Clue]] = {}
+    for clue in clues if moduli else ():
+        if clue.kind == "rsa-exponent":
+            by_size.setdefault(len(clue.note) or -(-(clue.end - clue.start) // 64) * 64, []).append(clue)
+    highest = {size: np.frombuffer(b"".join(c.value for c in some), ">u8").astype(np.uint64)
+               for size, some in by_size.items()}  # fmt: skip
+    for n, e in moduli.items():
+        size = (n.bit_length() + 7) // 8
+        for index in exponents(highest.get(size, low_limbs(())), n, e).tolist():
+            clue = by_size[size][index]
+            d = _exponent(clue, means)
+            if exponent_fits(n, e, d):
+                key = rsa_key(n, e, d=d, spans=(Span(clue.start, clue.end),), encoding=clue.encoding)
+                if key:
+                    yield key
+                    break
+
+
+def _exponent(clue: Clue, means: Means) -> int:
+    if clue.note:
+        return int.from_bytes(clue.note, "big")
+    _, stored = means.around(clue.start, 0, clue.end - clue.start)
+    if len(stored) != clue.end - clue.start:
+        return 0
+    row = np.frombuffer(stored, np.uint8).reshape(1, -1)
+    return int.from_bytes(little_endian(row, clue.encoding).tobytes(), "little")

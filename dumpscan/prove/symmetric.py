@@ -1,28 +1,59 @@
-"""Symmetric keys whose owner is known: those of random generators."""
+"""Symmetric keys that structures point to, and those whose owner is known: random generators'."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from dumpscan.model import Candidate, Clue, Severity
+from dumpscan.matchers.cng_symmetric import symmetric_key, varied
+from dumpscan.model import Candidate, Clue, Confidence, PublicKey, Severity
+from dumpscan.prove.means import Means
+
+MAX_POINTERS = 10_000
+"""Keys that are read through pointers in one dump."""
+
+KINDS = ("key-pointer",)
+"""The kinds of clues that :func:`prove` takes."""
+
+
+def prove(
+    clues: Sequence[Clue],
+    publics: Sequence[PublicKey],
+    read: Callable[[int, int], bytes],
+    limits: list[str],
+    means: Means = Means(),  # noqa: B008 (immutable)
+) -> list[Candidate]:
+    """The keys that ``key-pointer`` clues lead to; where they stand, the sweep finds. The rest is for others."""
+    places = dict.fromkeys((clue.value, clue.note, clue.encoding) for clue in clues)
+    if len(places) > MAX_POINTERS:
+        limits.append("more key objects than the limit of one dump")
+    found = []
+    for address, size, kind in list(places)[:MAX_POINTERS]:
+        key = read(int.from_bytes(address, "big"), size[0])
+        if len(key) == size[0] and varied(key):
+            how = "Wine's bcrypt key object points to it"
+            found.append(symmetric_key(kind, key, None, "octets", Confidence.VALIDATED, how))
+    return found
 
 
 def generators(candidates: Iterable[Candidate], clues: Iterable[Clue]) -> list[Candidate]:
-    """``candidates``, with the AES keys that are also the key of a random generator marked down to ``INFO``.
+    """``candidates``, with the keys that are also the key of a random generator marked down to ``INFO``.
 
-    Takes clues of kind ``drbg-key``, whose value is the key.
+    Takes clues of kind ``drbg-key``, whose value is the key, and whose note names the generator.
     """
-    keys = {b"aes:" + clue.value for clue in clues if clue.kind == "drbg-key"}
-    return [_generator(item) if item.kind == "aes-key" and item.identity in keys else item for item in candidates]
+    owners = {prefix + clue.value: clue.note for clue in clues if clue.kind == "drbg-key" for prefix in _PREFIXES}
+    return [_generator(item, owners[item.identity]) if item.identity in owners else item for item in candidates]
 
 
-def _generator(candidate: Candidate) -> Candidate:
+_PREFIXES = (b"aes:", b"chacha20:")
+
+
+def _generator(candidate: Candidate, owner: bytes) -> Candidate:
     if candidate.severity == Severity.INFO:
         return candidate
     return replace(
         candidate,
         title=f"{candidate.title} (random generator)",
         severity=Severity.INFO,
-        evidence=f"{candidate.evidence} + key of OpenSSL's CTR_DRBG",
+        evidence=f"{candidate.evidence} + key of {owner.decode('ascii')}",
     )

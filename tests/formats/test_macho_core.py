@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from dumpscan.model import Layout, Module, Region, Thread
 from dumpscan.source import FileSource
 from tests.makers.fixtures import manifest
 from tests.makers.macho import ARM64, I386, PPC, X86_64, Core, Segment
+from tests.makers.planted import github_token
+from tests.makers.programs import run
 from tests.makers.source import BytesSource
 
 YAML = next((row.file for row in manifest() if row.format.startswith("machocore-yaml")), None)
@@ -189,3 +193,39 @@ def test_lldbs_own_core(tmp_path: Path) -> None:
     assert (layout.architecture, len(layout.threads), bool(memory)) == ("x86_64", 1, True)
     assert any(region.name == "stack" for region in memory)
     assert not layout.unread
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(YAML is None or not shutil.which("yaml2obj-14"), reason="needs the fixtures and yaml2obj-14")
+def test_a_copy_of_a_gigabyte_of_holes_keeps_them_and_opens_in_lldb(tmp_path: Path) -> None:
+    dump, copy = tmp_path / "core", tmp_path / "copy"
+    subprocess.run(["yaml2obj-14", str(YAML), "-o", str(dump)], check=True)
+    with FileSource(dump) as source:
+        stack = next(region for region in MachoCore().layout(source).regions if region.name == "stack")
+    token = github_token(random.Random(4)).encode()
+    with dump.open("r+b") as file:
+        file.seek(stack.offset + stack.size // 2)
+        file.write(token)
+    peak = "import resource, sys; from dumpscan.cli import main\ntry: main(sys.argv[1:])\nfinally: "
+    peak += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = run(sys.executable, "-c", peak, "redact", "--quiet", "--jobs", "1", dump, "-o", copy)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) << 10 < dump.stat().st_size // 2
+    assert copy.stat().st_size == dump.stat().st_size > 1 << 30
+    assert copy.stat().st_blocks <= dump.stat().st_blocks + 64
+    with copy.open("rb") as file:
+        file.seek(stack.offset + stack.size // 2)
+        assert token[4:] not in file.read(len(token))
+    assert seen_by_lldb(copy) == seen_by_lldb(dump)
+
+
+def seen_by_lldb(core: Path) -> str:
+    """Threads, backtrace, registers and images as LLDB reads them."""
+    if not shutil.which("lldb-14"):
+        pytest.skip("lldb-14 not installed")
+    commands = [f"target create --core {core}", "thread list", "bt 5", "register read", "image list"]
+    options = [part for command in commands for part in ("-o", command)]
+    modules = "PYTHONPATH=/usr/lib/llvm-14/lib/python3.11/dist-packages"
+    done = run("env", modules, "lldb-14", "-b", "--no-lldbinit", *options)
+    assert "thread #1" in done.stdout, done.stdout[-500:] + done.stderr[-500:]
+    return done.stdout.replace(str(core), "CORE")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 import struct
 import time
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumpscan.formats.page_tables import ARM64, PAE, X64, X86, Budget, Paging, walk
+from dumpscan.formats.page_tables import ARM64_WINDOWS, PAE, X64, X86, Budget, Paging, arm64_kernel, walk
 from dumpscan.formats.physical import PhysicalMemory
 from dumpscan.mappings import AddressSpace
 from dumpscan.model import Region
 from tests.makers.paging import Machine
 from tests.makers.source import BytesSource
+
+ARM64 = cast(Paging, arm64_kernel(4096, 48))
 
 
 def memory(data: bytes, *regions: Region) -> PhysicalMemory:
@@ -43,6 +46,53 @@ def test_pages_of_every_size(arm: bool) -> None:
         (high + (1 << 30), 0, 1200 * 4096),
     ]
     assert space.name == "kernel"
+
+
+@pytest.mark.parametrize(("size", "bits"), [(14, 47), (14, 48), (16, 42), (16, 48), (16, 52)])
+def test_pages_of_arm64_that_are_not_4_kib(size: int, bits: int) -> None:
+    machine = Machine(16, kind=f"arm-{(1 << size) // 1024}k-{bits}")
+    high = (1 << 64) - (1 << bits - 1)
+    page, large = 1 << size, {14: 1 << 25, 16: 1 << 29}[size]
+    machine.map(high + 3 * page, 7 * page)
+    machine.map(high + 4 * page, 8 * page)
+    machine.map(high + large, 0, large)
+    machine.map(high + 2 * large, 9 << 48 if size == 16 else 9 << 44)  # of 52 bits, and not in the dump
+    paging = arm64_kernel(page, bits)
+    assert paging is not None
+    data = bytes(machine.memory)
+    whole = memory(data, Region(0, len(data), 0, "memory"), Region(0, page, 9 << 48, "memory"))
+    assert listed(walk(whole, machine.root, paging, Budget())) == [
+        (high + 3 * page, 7 * page, 2 * page),
+        (high + large, 0, 16 * page),
+        *([(high + 2 * large, 0, page)] if size == 16 else []),
+    ]
+
+
+@pytest.mark.parametrize(("page", "bits"), [(4096, 52), (16384, 39), (65536, 39), (8192, 48), (0, 0), (4096, 1 << 40)])
+def test_combinations_that_linux_does_not_have(page: int, bits: int) -> None:
+    assert arm64_kernel(page, bits) is None
+
+
+def test_windows_on_arm64_has_one_table_for_both_halves() -> None:
+    machine = Machine(64, arm=True)
+    machine.map(0x7FFE0000, 0x20000)
+    machine.map(0xFFFFF80000001000, 0x21000)
+    machine.map(0xFFFFF80000002000, 0x22000)
+    at = bytes(machine.memory).index(struct.pack("<Q", 0x22703))
+    machine.put(at, struct.pack("<Q", 0x22800))  # in transition
+    assert listed(walk(memory(bytes(machine.memory)), machine.root, ARM64_WINDOWS, Budget())) == [
+        (0x7FFE0000, 0x20000, 4096),
+        (0xFFFFF80000001000, 0x21000, 0x2000),
+    ]
+
+
+def test_a_block_where_there_is_none_maps_nothing() -> None:
+    """Bit 1 is clear in an entry of the root, which is neither a table nor, at that level, a page."""
+    machine = Machine(64, arm=True)
+    machine.map(0xFFFF800000000000, 0x20000)
+    (entry,) = struct.unpack_from("<Q", machine.memory, machine.root + 8 * 256)
+    machine.put(machine.root + 8 * 256, struct.pack("<Q", entry & ~2))
+    assert not len(walk(memory(bytes(machine.memory)), machine.root, ARM64, Budget()))
 
 
 def test_user_addresses_are_not_extended() -> None:

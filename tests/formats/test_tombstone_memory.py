@@ -43,6 +43,16 @@ def stack(data: bytes, address: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def registers(values: bytes, word: int = 8, name: str = "x", columns: int = 4) -> str:
+    """Rows of registers that hold ``values``."""
+    lines = []
+    cells = [values[i : i + word][::-1].hex() for i in range(0, len(values), word)]
+    for at in range(0, len(cells), columns):
+        row = (f"  {name + str(at + i):3} {cell}" for i, cell in enumerate(cells[at : at + columns]))
+        lines.append("  " + "".join(row))
+    return "\n".join(lines) + "\n"
+
+
 def memory_of(text: str) -> bytes:
     view = plain_view(BytesSource(text.encode()))
     return b"".join(
@@ -108,6 +118,61 @@ def test_the_stack_is_memory_too(tmp_path: Path) -> None:
     assert scan_path(str(copy), options()).report.verdict == "clean"
 
 
+@pytest.mark.parametrize(
+    ("abi", "word", "name", "columns", "first"),
+    [("arm64", 8, "x", 4, 2), ("arm64", 16, "v", 2, 0), ("arm", 4, "r", 4, 1), ("arm", 8, "d", 2, 3)],
+)
+def test_registers_are_memory_too(abi: str, word: int, name: str, columns: int, first: int, tmp_path: Path) -> None:
+    """A token that was copied through registers, an old tombstone's vectors among them; one thread of two."""
+    data = bytes(range(first * word)) + TOKEN + bytes(-len(TOKEN) % word) + bytes(2 * word)
+    other = "--- --- --- --- ---\npid: 17946, tid: 17951, name: pool 2  >>> com.example.app <<<\n"
+    head = HEAD.replace("ABI: 'arm64'", f"ABI: '{abi}'").replace("    x0  ", "    x0: ")
+    text = head + registers(bytes(4 * word), word, name, columns) + other + registers(data, word, name, columns)
+    text += "    sp  0000007fd8a4bc80  pc  0000007b2f4fd010  pst 0000000060001000\n" if abi == "arm64" else ""
+    text += "\nbacktrace:\n      #00 pc 0000000000053a34  /system/lib64/libc.so\n"
+    path, copy = tmp_path / "tombstone_00", tmp_path / "copy"
+    path.write_text(text)
+    view = plain_view(BytesSource(text.encode()))
+    layout = read_layout(view)
+    (one, two) = (r for r in layout.regions if r.kind == "registers")
+    assert (one.thread, two.thread, two.name, two.address) == (17949, 17951, "registers", None)
+    assert [(t.id, t.name) for t in layout.threads] == [(17949, "Binder"), (17951, "pool 2")]
+    assert view.read(two.offset, len(data)) == data
+    assert two.size == len(data) + (24 if abi == "arm64" else 0)
+    report = scan_path(str(path), options()).report
+    (finding,) = report.findings
+    assert [(o.region, o.thread, o.offset) for o in finding.occurrences] == [
+        ("registers", 17951, two.offset + first * word)
+    ]
+    redact_path(str(path), copy, options())
+    after = copy.read_text()
+    assert len(after) == len(text)
+    assert scan_path(str(copy), options()).report.verdict == "clean"
+    left = plain_view(BytesSource(after.encode()))
+    assert left.read(two.offset, two.size) == data[: first * word] + b"X" * len(TOKEN) + view.read(
+        two.offset + first * word + len(TOKEN), two.size - first * word - len(TOKEN)
+    )
+    assert after.replace("58", "") != after
+    assert [a == b for a, b in zip(text.splitlines(), after.splitlines(), strict=True)].count(False) <= 6
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    fd 12345678: /dev/null",
+        "      #00 pc 0000000000053a34  /system/lib64/libc.so",
+        "    x0  00000000000000001",
+        "    x0  0000000000000000  and more",
+        "    libexample 00000000",
+        "x0  0000000000000000",
+        "    " + "a1 12345678" * 300 + "!",
+    ],
+)
+def test_other_lines_are_no_registers(line: str) -> None:
+    text = HEAD.replace("    x0  ", "    x0: ") + line + "\n"
+    assert [r.kind for r in read_layout(plain_view(BytesSource(text.encode()))).regions] == ["text"]
+
+
 def test_what_could_not_be_read_divides_runs() -> None:
     view = plain_view(BytesSource((HEAD + near(bytes(range(64)), 0x1000, lost=1)).encode()))
     runs = [r for r in read_layout(view).regions if r.kind == "memory" and r.address]
@@ -117,7 +182,7 @@ def test_what_could_not_be_read_divides_runs() -> None:
 
 
 def test_without_memory_it_is_text() -> None:
-    source = BytesSource(TOMBSTONE.encode())
+    source = BytesSource(TOMBSTONE.replace("    x0  ", "    x0: ").encode())
     assert plain_view(source) is source
     layout = read_layout(source)
     assert [region.kind for region in layout.regions] == ["text"]
@@ -125,7 +190,7 @@ def test_without_memory_it_is_text() -> None:
 
 
 def test_hostile_lines_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dumpscan.formats.tombstone_memory.MAX_RUNS", 3)
+    monkeypatch.setattr("dumpscan.formats.printed_memory.MAX_RUNS", 3)
     many = "".join(near(b"a" * 16, 0x1000 * n) for n in range(1, 9))
     view = plain_view(BytesSource((HEAD + many + "    " + "0" * 3_000_000).encode()))
     assert "the rest is scanned as text" in read_layout(view).unread[0].reason

@@ -62,6 +62,9 @@ def test_vmcoreinfo_names_the_kernels_table() -> None:
     root = linux_root(arm, "aarch64")
     assert root is not None
     assert root.table == 0x40A00000
+    root = linux_root({**arm, "PAGESIZE": "65536"}, "aarch64")
+    assert root is not None
+    assert (root.paging.page, root.paging.root) == (65536, 64)
 
 
 @pytest.mark.parametrize("value", ["", "zz", "-1", "ffffffff8b80a001", "0"])

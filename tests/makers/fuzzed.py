@@ -6,9 +6,12 @@ import contextlib
 import random
 
 from tests.formats.test_app_formats import FILES
+from tests.formats.test_microdump import microdump
+from tests.formats.test_tombstone_proto import thread, tombstone
 from tests.makers import cab, containers, elf, hprof, images, kdump, macho, seven_zip, windows_kernel
 from tests.makers.minidump import MinidumpMaker
 from tests.makers.planted import github_token
+from tests.makers.windows_process import Started
 
 
 def _memory() -> bytes:
@@ -19,8 +22,9 @@ def _memory() -> bytes:
 
 def _minidump(memory: bytes) -> bytes:
     maker = MinidumpMaker().system(9)
-    row = maker.thread(7, (0x1000, 4096, maker.place(memory[:4096])), bytes(1232))
-    maker.threads(row).modules((0x400000, 0x1000, "c:\\app.exe")).memory((0x10000, memory))
+    started = Started(["A_SECRET=zq9Vt2", "B=2"], "app.exe --password zq9Vt2")
+    row = maker.thread(7, (0x1000, 4096, maker.place(memory[:4096])), bytes(1232), started.teb)
+    maker.threads(row).modules((0x400000, 0x1000, "c:\\app.exe")).memory((0x10000, memory), *started.ranges())
     return maker.build()
 
 
@@ -38,6 +42,12 @@ def dumps() -> dict[str, bytes]:
         "hprof": heap.build(),
         "macho-core": macho.Core(segments=[macho.Segment(0x1000, memory)]).build(),
         "windows-kernel": windows_kernel.dump(5, pages),
+        "windows-kernel, 32 bits": windows_kernel.narrow_dump(2, pages),
+        "windows-kernel, triage": windows_kernel.narrow_triage([(0x1000, memory)], (0x9000, b"s" * 64), (0xA000, b"p")),
+        "breakpad-microdump": microdump(memory[:4096], memory[:700]).encode(),
+        "android-tombstone-proto, registers": tombstone(
+            thread(7, b"main", [5, 1 << 60], ("x1", 0x1000, memory[:4096]))
+        ),
         "kdump": kdump.kdump(pages),
         "flattened": kdump.flattened(kdump.kdump(pages)),
         "lime": images.lime((0x1000, memory), (0x100000, memory)),

@@ -35,11 +35,15 @@ _C = Path(__file__).parent / "c"
 
 @dataclass(frozen=True)
 class Target:
-    """A process to be dumped: its program (for the debugger) and the keys it holds."""
+    """A process to be dumped: its program (for the debugger) and the keys it holds.
+
+    ``core``: the dump that the program wrote itself.
+    """
 
     pid: int
     executable: str
     held: tuple[Held, ...]
+    core: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def dump(library: Library, folder: Path) -> Dumped:
     """Start the program of ``library``, let it use its keys, and dump it."""
     need("gcore", "gdb")
     with library.start(folder) as target:
-        core = gcore(target.pid, folder)
+        core = target.core or gcore(target.pid, folder)
     return Dumped(library.name, core, target.executable, target.held)
 
 

@@ -75,10 +75,10 @@ class MinidumpMaker:
         self._body[table : table + size] = struct.pack("<QQ", len(ranges), base) + rows
         return self.point(9, size, table)
 
-    def thread(self, number: int, stack: tuple[int, int, int], context: bytes) -> bytes:
+    def thread(self, number: int, stack: tuple[int, int, int], context: bytes, teb: int = 0x7FF0_0000) -> bytes:
         """One MINIDUMP_THREAD; ``stack`` is (address, size, rva)."""
         place = self.place(context)
-        return struct.pack("<IIIIQQIIII", number, 0, 32, 8, 0x7FF0_0000, *stack, len(context), place)
+        return struct.pack("<IIIIQQIIII", number, 0, 32, 8, teb, *stack, len(context), place)
 
     def threads(self, *rows: bytes) -> MinidumpMaker:
         return self.stream(3, struct.pack("<I", len(rows)) + b"".join(rows))

@@ -65,6 +65,31 @@ def rsa_numbers_with_common_factor(factor: int, bits: int = 1024) -> rsa.RSAPriv
     return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
 
 
+@cache
+def rsa_8192() -> tuple[int, int]:
+    """(n, p) of an RSA-8192 key of two published primes, which take no time to find: MODP group 16 (RFC 3526) and
+    ffdhe4096 (RFC 7919)."""
+    one = 1 << 3966 + 64  # 64 guard bits
+    total, term, at = 0, one, 0
+    while term:
+        total, at = total + term, at + 1
+        term //= at
+    pi = 4 * (4 * _arctangent(5, one) - _arctangent(239, one))
+    frame = (1 << 4096) - (1 << 4032) - 1
+    p, q = (frame + (((constant >> 64) + more) << 64) for constant, more in ((pi, 240904), (total, 5736041)))
+    return p * q, p
+
+
+def _arctangent(inverse: int, one: int) -> int:
+    """arctan(1 / inverse) * one."""
+    total, term, at = 0, one // inverse, 1
+    while term:
+        total += term // at if at % 4 == 1 else -(term // at)
+        term //= inverse * inverse
+        at += 2
+    return total
+
+
 def filler(kind: str, size: int, source: random.Random) -> bytes:
     """``size`` bytes (rounded down to 8) of neighbours of one kind."""
     words = size // 8

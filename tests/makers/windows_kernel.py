@@ -56,25 +56,107 @@ def dump(kind: int, pages: dict[int, bytes], table: int = 0, *, modules: int = 0
     return bytes(head) + extra.ljust(first - 0x2000, b"\0") + data
 
 
-def narrow(kind: int, runs: list[tuple[int, int]], data: bytes, table: int = 0, pae: bool = False) -> bytes:
-    """A 32-bit full dump."""
+def narrow_header(
+    kind: int, runs: list[tuple[int, int]], table: int = 0, pae: bool = False, modules: int = 0, fields: int = 0
+) -> bytes:
+    """A 32-bit header; ``fields`` is MiniDumpFields."""
     head = bytearray(b"PAGE" * 0x400)
     head[4:8] = b"DUMP"
-    struct.pack_into("<II4III", head, 8, 15, 2600, table, 0, 0, 0, 0x14C, 1)
+    struct.pack_into("<II4III", head, 8, 15, 2600, table, 0, modules, 0, 0x14C, 1)
     head[0x5C] = pae
     struct.pack_into("<II", head, 0x64, len(runs), sum(n for _, n in runs))
     for i, run in enumerate(runs):
         struct.pack_into("<II", head, 0x6C + 8 * i, *run)
+    head[0x320 : 0x320 + 716] = bytes(716)
+    struct.pack_into("<I", head, 0x320, 0x1003F)
+    head[0x820 : 0x820 + 128] = b"a comment".ljust(128, b"\0")
     struct.pack_into("<I", head, 0xF88, kind)
-    return bytes(head) + data
+    if fields:
+        struct.pack_into("<I", head, 0xF8C, fields)
+    return bytes(head)
 
 
-def triage(blocks: list[tuple[int, bytes]], stack: tuple[int, bytes], blob: bytes = b"") -> bytes:
+def narrow(kind: int, runs: list[tuple[int, int]], data: bytes, table: int = 0, pae: bool = False) -> bytes:
+    """A 32-bit full dump."""
+    return narrow_header(kind, runs, table, pae) + data
+
+
+def narrow_dump(kind: int, pages: dict[int, bytes], table: int = 0, pae: bool = False, modules: int = 0) -> bytes:
+    """A 32-bit dump of type 1, 2 (the layout of Windows before 8), 5 or 6 with ``pages`` by frame number."""
+    frames = sorted(pages)
+    data = b"".join(pages[frame] for frame in frames)
+    head = narrow_header(kind, _runs(frames) if kind == 1 else [], table, pae, modules)
+    if kind == 1:
+        return head + data
+    if kind == 2:
+        extra = _old_bitmap(frames, 0x1000, 0x20)
+    else:
+        bits = _bits(frames)
+        first = (0x1038 + len(bits) + 0xFFF) // 0x1000 * 0x1000
+        extra = b"FDMPDUMP" + b"PAGE" * 6 + struct.pack("<QQQ", first, len(frames), 8 * len(bits)) + bits
+        extra = extra.ljust(first - 0x1000, b"\0")
+    return head + extra + data
+
+
+def old_dump(pages: dict[int, bytes], table: int = 0) -> bytes:
+    """A 64-bit dump of type 2 as Windows before 8 wrote it."""
+    frames = sorted(pages)
+    data = b"".join(pages[frame] for frame in frames)
+    return bytes(header(2, table)) + _old_bitmap(frames, 0x2000, 0x28) + data
+
+
+def _bits(frames: list[int]) -> bytes:
+    bits = bytearray((frames[-1] // 8 + 8) // 8 * 8)
+    for frame in frames:
+        bits[frame // 8] |= 1 << frame % 8
+    return bytes(bits)
+
+
+def _old_bitmap(frames: list[int], at: int, lead: int) -> bytes:
+    """SUMMARY_DUMP32 or SUMMARY_DUMP64, up to where the pages begin."""
+    bits = _bits(frames)
+    first = (at + lead + len(bits) + 0xFFF) // 0x1000 * 0x1000
+    head = b"SDMPDUMP" + struct.pack("<5I", 1, first, 8 * len(bits), len(frames), 8 * len(bits))
+    return (head.ljust(lead, b"\0") + bits).ljust(first - at, b"\0")
+
+
+def narrow_triage(
+    blocks: list[tuple[int, bytes]], stack: tuple[int, bytes], page: tuple[int, bytes], fields: int = 0xFFF
+) -> bytes:
+    """A 32-bit triage dump of blocks, a stack and a data page of (virtual address, bytes).
+
+    What ``fields`` (MiniDumpFields) says is absent stands in the file, but not where its header says.
+    """
+    body = bytearray()
+    base = 0x1068
+    place: dict[int, int] = {}
+    for address, data in (stack, page, *blocks):
+        place[address] = base + len(body)
+        body += data
+    table = base + len(body)
+    body += b"".join(struct.pack("<QII", address, place[address], len(data)) for address, data in blocks)
+    valid = base + len(body)
+    body += b"TRGD"
+    head = bytearray(b"PAGE" * 26)
+    struct.pack_into("<6I", head, 0, 0, valid + 4, valid, 0x320, 0x7D0, 0)
+    struct.pack_into("<2I", head, 0x28, place[stack[0]], len(stack[1]))
+    struct.pack_into("<2I", head, 0x38, 0, 0)
+    struct.pack_into("<I", head, 0x48, stack[0])
+    if fields & 0x200:
+        struct.pack_into("<3I", head, 0x4C, page[0], place[page[0]], len(page[1]))
+    if fields & 0x400:
+        struct.pack_into("<2I", head, 0x58, 0, 0)
+    if fields & 0x800:
+        struct.pack_into("<2I", head, 0x60, table, len(blocks))
+    return narrow_header(4, [], fields=fields) + bytes(head) + bytes(body)
+
+
+def triage(blocks: list[tuple[int, bytes]], stack: tuple[int, bytes], blob: bytes = b"", arm: bool = False) -> bytes:
     """A 64-bit triage dump: blocks and a stack of (virtual address, bytes), then blobs of drivers."""
     body = bytearray()
     base = 0x2080
     context = base
-    body += bytes(1232)
+    body += bytes(912 if arm else 1232)
     stack_at = base + len(body)
     body += stack[1]
     placed = []
@@ -90,4 +172,7 @@ def triage(blocks: list[tuple[int, bytes]], stack: tuple[int, bytes], blob: byte
     struct.pack_into("<2I", head, 0x28, stack_at, len(stack[1]))
     struct.pack_into("<Q", head, 0x48, stack[0])
     struct.pack_into("<2I", head, 0x78, table, len(blocks))
-    return bytes(header(4) + head + body) + blob
+    top = header(4)
+    if arm:
+        struct.pack_into("<I", top, 0x30, 0xAA64)
+    return bytes(top + head + body) + blob

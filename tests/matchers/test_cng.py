@@ -156,6 +156,19 @@ def test_key_data_blob(size: int) -> None:
     assert candidates(CNG, b"KDBM" + struct.pack("<II", 1, size) + bytes(size)) == []
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "size", "kind"), [(0x660E, 16, "aes-key"), (0x6610, 32, "aes-key"), (0x6603, 24, "symmetric-key")]
+)
+def test_capi_plaintext_key_blob(algorithm: int, size: int, kind: str) -> None:
+    key = bytes((i * 37 + 140) % 256 for i in range(size))
+    head = struct.pack("<BBHII", 8, 2, 0, algorithm, size)
+    (found,) = candidates(CNG, b"x" * 5 + head + key)
+    assert (found.kind, found.confidence, spanned(b"x" * 5 + head + key, found)) == (kind, Confidence.POSSIBLE, [key])
+    assert candidates(CNG, head + key[:-1]) == []
+    assert candidates(CNG, head + bytes(size)) == []
+    assert candidates(CNG, struct.pack("<BBHII", 8, 2, 0, algorithm, size - 1) + key) == []
+
+
 @pytest.mark.parametrize("size", [16, 32])
 def test_bcrypt_object_with_schedule(size: int) -> None:
     key = bytes((i * 91 + 133) % 256 for i in range(size))

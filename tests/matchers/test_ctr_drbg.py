@@ -50,7 +50,11 @@ def test_generators_are_marked_down() -> None:
         )
         for some in (key, other)
     ]
-    marked = generators(found, [Clue("drbg-key", key, 0, 32, "octets"), Clue("rsa-factor", other, 0, 32, "octets")])
+    clues = [
+        Clue("drbg-key", key, 0, 32, "octets", b"OpenSSL's CTR_DRBG"),
+        Clue("rsa-factor", other, 0, 32, "octets"),
+    ]
+    marked = generators(found, clues)
     assert [item.severity for item in marked] == [Severity.INFO, Severity.MEDIUM]
     assert marked[0].evidence.endswith("+ key of OpenSSL's CTR_DRBG")
     assert marked[1] is found[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 from typing import Any
@@ -114,3 +115,15 @@ def test_planted_and_mutated(data: st.DataObject) -> None:
 @pytest.mark.parametrize("piece", [b"eyJh", b"eyJh.", b"eyJhbGciOiJI.", b"eyJh\0\0"])
 def test_many_anchors(piece: bytes) -> None:
     assert run(JWT, piece * 100_000) == []
+
+
+@pytest.mark.parametrize(("kind", "size"), [("sha256", 256), ("sha384", 384), ("sha512", 512)])
+def test_what_manuals_sign_is_nobodys(kind: str, size: int) -> None:
+    head = jws({"alg": f"HS{size}"}, {"some": "payload"}).rpartition(".")[0]
+    for secret, severity in (
+        ("secret", Severity.INFO),
+        (f"your-{size}-bit-secret", Severity.INFO),
+        ("s", Severity.HIGH),
+    ):
+        token = f"{head}.{b64(hmac.digest(secret.encode(), head.encode(), kind))}"
+        assert candidates(JWT, token.encode())[0].severity is severity

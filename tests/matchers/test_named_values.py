@@ -126,6 +126,8 @@ def test_code_and_manuals_are_no_secrets(text: str) -> None:
         (b"SSH_AUTH_SOCK", False),
         (b"TOKEN_URL", False),
         (b"MAX_TOKENS", False),
+        (b"--service-request-channel-token", False),
+        (b"primordial-pipe-token", False),
         (b"KEYBOARD", False),
     ],
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dumpscan.foreign_rules import ForeignFile, ForeignRule
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
-from dumpscan.model import Candidate, Clue, Confidence, Span
+from dumpscan.model import Candidate, Clue, Confidence, Severity, Span
 from dumpscan.signature_check import run
 from dumpscan.signature_examples import expand
 from dumpscan.signatures_loader import load
@@ -154,5 +154,45 @@ def test_user_rules_that_are_cut_are_a_limit() -> None:
     data = b"x" * 1_000_200
     limits = [e for e in matcher.match(View(memoryview(data), (Span(0, len(data)),)), ()) if isinstance(e, Clue)]
     assert [(clue.kind, clue.note) for clue in limits] == [
-        ("limit", b"many.yar: more than 1,000,000 matches in a window")
+        ("limit", b"more than 1,000,000 matches of user rules in a window: many")
     ]
+
+
+AWS_SECRET = expand("<base62:20>/<base62:19>")
+CLIENT_SECRET = expand("<base62:40>")
+PASSWORD = expand("Zq8<base62:10>")
+
+
+@pytest.mark.parametrize(
+    ("text", "secret", "told"),
+    [
+        (
+            f"[default]\naws_access_key_id = AKIAQYLPMN5HF2XKJ3ZD\naws_secret_access_key = {AWS_SECRET}\n",
+            AWS_SECRET,
+            {"access_key_id": "AKIAQYLPMN5HF2XKJ3ZD"},
+        ),
+        (
+            f'{{"AccessKeyId": "ASIAQYLPMN5HF2XKJ3ZD", "SecretAccessKey": "{AWS_SECRET}"}}',
+            AWS_SECRET,
+            {"access_key_id": "ASIAQYLPMN5HF2XKJ3ZD"},
+        ),
+        (f"AWSSecretKey {AWS_SECRET} of AKIAQYLPMN5HF2XKJ3ZD", AWS_SECRET, {"access_key_id": "AKIAQYLPMN5HF2XKJ3ZD"}),
+        (
+            f"grant_type=client_credentials&client_id=web-frontend&client_secret={CLIENT_SECRET}",
+            CLIENT_SECRET,
+            {"client_id": "web-frontend"},
+        ),
+        (
+            f'{{"clientSecret": "{CLIENT_SECRET}", "clientId": "a1b2.apps"}}',
+            CLIENT_SECRET,
+            {"client_id": "a1b2.apps"},
+        ),
+        (f"postgres://deploy:{PASSWORD}@db.internal:5432/app", PASSWORD, {"user": "deploy"}),
+        ("Authorization: Basic " + expand("<basic>"), expand("<basic>"), {"user": "deploy"}),
+    ],
+    ids=["aws", "aws-json", "aws-without-names", "client", "client-json", "url", "basic"],
+)
+def test_pairs_are_one_finding(text: str, secret: str, told: dict[str, str]) -> None:
+    shown = [c for c in found(f"\0{text}\0".encode()) if c.severity >= Severity.LOW]
+    assert {c.identity for c in shown} == {secret.encode()}
+    assert told.items() <= max(shown, key=lambda c: (c.confidence, c.severity, len(c.public))).public.items()

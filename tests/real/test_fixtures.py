@@ -7,11 +7,16 @@ import pytest
 from tests.makers.fixtures import Row, manifest
 from tests.real.fixtures_table import scanned
 
-EXPECTED = {"minidump": "minidump", "hprof": "hprof", "elfcore": "elf-core"}
+EXPECTED = {
+    "minidump": "minidump",
+    "hprof": "hprof",
+    "elfcore": "elf-core",
+    "microdump": "breakpad-microdump",
+}
 
 
 def expected(stated: str) -> str:
-    """The name of the format that a manifest states; text and recipes are raw."""
+    """The name of the format that a manifest states; recipes are raw."""
     inner = stated.rpartition(">")[2]
     return next((name for start, name in EXPECTED.items() if inner.startswith(start)), "raw")
 

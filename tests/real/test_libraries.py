@@ -14,11 +14,14 @@ from dumpscan.model import Confidence, Finding
 from dumpscan.redact import redact_path
 from dumpscan.scan import Options, scan_path
 from tests.makers.lib_keys import Held
-from tests.makers.libraries import LIBRARIES, Dumped, Library, dump
-from tests.makers.programs import need, run
+from tests.makers.libraries import LIBRARIES, Library, dump
+from tests.makers.readers import backtraces
 from tests.makers.truth import Search, Sighting, forms, span_is_covered
+from tests.makers.wine import WINDOWS
 
-MARKED = [pytest.param(lib, id=lib.name, marks=[pytest.mark.heavy] if lib.heavy else []) for lib in LIBRARIES]
+MARKED = [
+    pytest.param(lib, id=lib.name, marks=[pytest.mark.heavy] if lib.heavy else []) for lib in (*LIBRARIES, *WINDOWS)
+]
 
 
 @pytest.mark.parametrize("library", MARKED)
@@ -37,7 +40,7 @@ def test_keys_are_proven_and_redacted(library: Library, tmp_path: Path) -> None:
     redact_path(str(dumped.core), copy, Options(jobs=1))
     assert copy.stat().st_size == dumped.core.stat().st_size
     assert [describe(s) for s in search.sightings(copy)] == []
-    assert backtraces(dumped, copy) == backtraces(dumped, dumped.core)
+    assert backtraces(dumped.executable, copy) == backtraces(dumped.executable, dumped.core)
 
 
 def assert_found(key: Held, sightings: list[Sighting], findings: tuple[Finding, ...]) -> None:
@@ -55,12 +58,3 @@ def describe(sighting: Sighting) -> str:
     form = sighting.form
     piece = "" if sighting.whole else f", {sighting.end - sighting.start} bytes of {len(form.data)}"
     return f"{form.key} {form.component} as {form.name} at {sighting.start:#x}{piece}"
-
-
-def backtraces(dumped: Dumped, core: Path) -> str:
-    """What gdb shows of the threads of ``core``."""
-    need("gdb")
-    arguments = [part for command in ("info threads", "thread apply all bt") for part in ("-ex", command)]
-    done = run("gdb", "-nx", "-batch", *arguments, dumped.executable, core)
-    assert "#0 " in done.stdout
-    return done.stdout.replace(str(core), "CORE")

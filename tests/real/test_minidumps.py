@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from minidump.minidumpfile import MinidumpFile
 
 from dumpscan.formats.registry import read_layout
 from dumpscan.model import Region
@@ -19,6 +16,8 @@ from dumpscan.signature_examples import expand
 from dumpscan.source import FileSource
 from tests.makers.fixtures import Row, manifest
 from tests.makers.minidump import MinidumpMaker
+from tests.makers.programs import program, run
+from tests.makers.readers import by_package
 
 TOKEN = expand("ghp_<base62:30><crc32>").encode()
 ROWS = [row for row in manifest() if row.format == "minidump" and row.size == row.inner_size]
@@ -27,20 +26,6 @@ REAL = pytest.mark.parametrize(
     [pytest.param(row, id=row.id) for row in ROWS]
     or [pytest.param(None, marks=pytest.mark.skip(reason="no fixture directory: set DUMPSCAN_FIXTURES"))],
 )
-
-
-def seen_by_another(path: Path) -> dict[str, Any] | None:
-    """Threads, modules and memory ranges as the package ``minidump`` reads them; None where it fails."""
-    with contextlib.suppress(Exception):
-        other = MinidumpFile.parse_bytes(path.read_bytes())
-        return {
-            "threads": [(t.ThreadId, t.Teb) for t in other.threads.threads] if other.threads else [],
-            "modules": [(m.name, m.baseaddress, m.size) for m in other.modules.modules] if other.modules else [],
-            "ranges": [
-                (s.start_virtual_address, s.start_file_address, s.size) for s in other.get_reader().memory_segments
-            ],
-        }
-    return None
 
 
 def regions_of(path: Path, fits: Callable[[Region], bool]) -> list[Region]:
@@ -68,24 +53,47 @@ def check(dump: Path, tmp_path: Path, at: int, region: Region) -> None:
     allowed = {i for f in report.findings for o in f.occurrences for i in range(o.offset, o.offset + o.length)}
     assert len(before) == len(after)
     assert {i for i in range(len(before)) if before[i] != after[i]} <= allowed
-    assert seen_by_another(copy) == seen_by_another(dump)
+    assert by_package(copy) == by_package(dump)
     again = scan_path(str(copy), Options(jobs=1)).report
     assert again.format == report.format
     assert not again.findings
 
 
-@REAL
-def test_a_token_in_a_real_minidump(row: Row, tmp_path: Path) -> None:
+def with_a_token(row: Row, dump: Path) -> tuple[int, Region]:
+    """Write the dump with a token in its last memory to ``dump``; returns where it lies."""
     room = regions_of(row.file, lambda r: r.kind == "memory" and r.size >= 256)
     if not room:
         pytest.skip("no memory in it")
-    region = room[-1]
-    at = region.offset + 96
+    at = room[-1].offset + 96
     data = bytearray(row.file.read_bytes())
     data[at - 8 : at + len(TOKEN) + 8] = bytes(8) + TOKEN + bytes(8)
-    dump = tmp_path / "dump"
     dump.write_bytes(data)
-    check(dump, tmp_path, at, region)
+    return at, room[-1]
+
+
+@REAL
+def test_a_token_in_a_real_minidump(row: Row, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    check(dump, tmp_path, *with_a_token(row, dump))
+
+
+def seen_by_breakpad(dump: Path) -> tuple[int, str]:
+    """What Breakpad's ``minidump_stackwalk`` prints of system, threads, registers, backtraces and modules."""
+    walker = program("minidump_stackwalk")
+    if walker is None:
+        pytest.skip("no minidump_stackwalk: npm install --ignore-scripts minidump, its bin/linux-x64 in PATH")
+    done = run(walker, dump)
+    return done.returncode, done.stdout
+
+
+@REAL
+def test_breakpad_walks_the_same_stacks(row: Row, tmp_path: Path) -> None:
+    dump, copy = tmp_path / "dump", tmp_path / "copy"
+    with_a_token(row, dump)
+    before = seen_by_breakpad(dump)
+    assert before[0] or "Thread 0" in before[1]
+    assert redact_path(str(dump), copy, Options(jobs=1), accept_incomplete=True).overwritten >= len(TOKEN) - 4
+    assert seen_by_breakpad(copy) == before
 
 
 @REAL
@@ -94,22 +102,36 @@ def test_a_real_minidump_as_it_is(row: Row, tmp_path: Path) -> None:
     assert report.format == "minidump"
     copy = tmp_path / "copy"
     redact_path(str(row.file), copy, Options(jobs=1), accept_incomplete=True)
-    assert seen_by_another(copy) == seen_by_another(row.file)
+    assert by_package(copy) == by_package(row.file)
     assert not scan_path(str(copy), Options(jobs=1)).report.findings
 
 
-def test_a_token_in_the_registers_of_a_thread(tmp_path: Path) -> None:
-    """An AVX register held a piece of a string that was copied: contexts are regions like any other."""
-    context = bytearray(1232)
-    struct.pack_into("<I", context, 48, 0x10001F)  # ContextFlags: AMD64, all
-    struct.pack_into("<Q", context, 152, 0x1F00)  # Rsp
-    context[416:456] = TOKEN  # Xmm0 to Xmm2
-    maker = MinidumpMaker().system(9)
+@pytest.mark.parametrize(
+    ("processor", "size", "flags", "pointer", "at"),
+    [
+        pytest.param(9, 1232, (48, 0x10001F), 152, 416, id="x64: Xmm0 to Xmm2"),
+        pytest.param(12, 912, (0, 0x40000F), 256, 0x110, id="arm64: V0 to V2"),
+        pytest.param(12, 912, (0, 0x40000F), 256, 8 + 8 * 9, id="arm64: X9 to X13"),
+        pytest.param(0x8003, 796, (0, 0x80000006), 256, 0x118, id="arm64 of Breakpad: V0 to V2"),
+    ],
+)
+def test_a_token_in_the_registers_of_a_thread(
+    processor: int, size: int, flags: tuple[int, int], pointer: int, at: int, tmp_path: Path
+) -> None:
+    """A register held a piece of a string that was copied: contexts are regions like any other."""
+    context = bytearray(size)
+    struct.pack_into("<I", context, *flags)
+    struct.pack_into("<Q", context, pointer, 0x1F00)
+    context[at : at + len(TOKEN)] = TOKEN
+    maker = MinidumpMaker().system(processor)
     stack = (0x1000, 4096, maker.place(bytes(4096)))
     maker.threads(maker.thread(7, stack, bytes(context)))
     dump = tmp_path / "dump"
     dump.write_bytes(maker.build())
-    at = dump.read_bytes().index(TOKEN)
-    (region,) = regions_of(dump, lambda r: r.offset <= at < r.offset + r.size)
+    place = dump.read_bytes().index(TOKEN)
+    (region,) = regions_of(dump, lambda r: r.offset <= place < r.offset + r.size)
     assert (region.kind, region.thread) == ("registers", 7)
-    check(dump, tmp_path, at, region)
+    source = FileSource(str(dump))
+    assert [t.stack_pointer for t in read_layout(source).threads] == [0x1F00]
+    source.close()
+    check(dump, tmp_path, place, region)

@@ -1,0 +1,132 @@
+"""Places where a private exponent of RSA may stand alone, for the moduli that the dump turns out to hold.
+
+Nothing tells an exponent from other random numbers: it is no prime, and half of all random numbers are odd. But its
+highest 64 bits give the fraction of e * d / n (:func:`dumpscan.matchers.limb_arithmetic.exponents`). A clue of kind
+``rsa-exponent`` is these 64 bits (``value``, big-endian) and the place of the number (``start`` to ``end``); of digit
+arrays it is the number too (``note``, big-endian). The proof reads the number where the bits fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
+from dumpscan.matchers.likeness import random_like
+from dumpscan.matchers.randomness import Bytes, Positions, WordMap, different, rows, word_map
+from dumpscan.model import Clue, ClueTable
+
+SIZES = (128, 192, 256, 384, 512, 1024)
+"""Widths in bytes of the moduli: RSA-1024 to RSA-8192."""
+
+SHORT_BITS = 24
+"""Bits that an exponent may be shorter than its modulus, where its length in digits tells: one in 2**20 is more."""
+
+MAX_CLUES = 65_536
+"""Clues of one window; more is a recorded limit."""
+
+_HEAD = 96
+"""Bytes of a number that are looked at to tell it from text and floats."""
+
+_UNALIGNED = np.arange(-15, 8)
+"""Bytes from where an octet string between plain words seems to begin: its first word may look plain by chance."""
+
+_SHORTER = np.array([-1, 0, 1, 2])
+"""Words that it then seems to be shorter."""
+
+_HALVES = np.array([-4, 0, 4])
+
+
+@dataclass(frozen=True, slots=True)
+class RsaExponents:
+    """Window matcher: odd numbers of the width of a modulus where random-looking stretches begin or end."""
+
+    name: str = "rsa-exponents"
+    anchors: Sequence[bytes] = ()
+    reach: int = SIZES[-1] + 64
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue | ClueTable]:
+        return self.from_map(word_map(view))
+
+    def from_map(self, mapped: WordMap) -> Iterator[Clue | ClueTable]:
+        """As :meth:`match`, for a window that is mapped already."""
+        left = MAX_CLUES
+        for item in _clues(mapped):
+            left -= len(item.starts) if isinstance(item, ClueTable) else 1
+            if left < 0:
+                yield Clue("limit", b"", 0, 0, "", b"more places of RSA exponents than the limit of one window")
+                return
+            yield item
+
+
+def _clues(mapped: WordMap) -> Iterator[Clue | ClueTable]:
+    begins, ends = mapped.borders
+    begins = _random_from(mapped, begins + 1) - 1  # the first and the last word may be a number's in part
+    ends = _random_from(mapped, ends - _HEAD // 8 - 1) + _HEAD // 8 + 1
+    ending = np.zeros(len(mapped.words) + 2, np.bool_)  # the last stands for all beyond
+    ending[ends] = True
+    for size in SIZES:
+        words = size // 8
+        places = 8 * np.concatenate([begins, ends - words])
+        halves = (places[:, None] + _HALVES).ravel()
+        yield from _fixed(mapped, "limbs-le", halves, size)
+        yield from _fixed(mapped, "words-msw-le32", halves, size)
+        alone = begins[ending[np.minimum(begins[:, None] + words - _SHORTER, len(ending) - 1)].any(axis=1)]
+        octets = np.concatenate([halves, (8 * alone[:, None] + _UNALIGNED).ravel()])
+        yield from _fixed(mapped, "octets", octets, size)
+        yield from _fixed(mapped, "octets", np.concatenate([octets, 8 * ends - size + 1]), size - 1)
+    yield from _digits(mapped)
+
+
+def _random_from(mapped: WordMap, words: Positions) -> Positions:
+    """Those of the words from which a number begins, or its last bytes do, that looks random."""
+    words = words[(words >= 0) & (8 * words <= len(mapped.octets) - _HEAD)]
+    words = words[mapped.dense[words] & mapped.dense[words + _HEAD // 8 - 8]]
+    return words[random_like(rows(mapped.octets, 8 * words, _HEAD))]
+
+
+def _fixed(mapped: WordMap, encoding: str, starts: Positions, length: int) -> Iterator[ClueTable]:
+    """Numbers of ``length`` bytes; octet strings have no leading zero, and may be one byte shorter than the modulus."""
+    octets, dense = mapped.octets, mapped.dense
+    starts = different(starts[(starts >= 0) & (starts <= len(octets) - length)])
+    lowest = {"limbs-le": 0, "octets": length - 1, "words-msw-le32": length - 4}[encoding]
+    starts = starts[octets[starts + lowest] & 1 == 1]
+    first = -(-starts // 8)
+    for step in range(0, length // 8 - 8, 8):
+        kept = dense[first + step]
+        starts, first = starts[kept], first[kept]
+    if len(starts):
+        yield ClueTable(
+            "rsa-exponent", _highest(octets, starts, length, encoding), starts + mapped.base, length, encoding
+        )
+
+
+def _highest(octets: Bytes, starts: Positions, length: int, encoding: str) -> bytes:
+    """The highest 8 bytes of each number, big-endian."""
+    if encoding == "limbs-le":
+        return np.ascontiguousarray(rows(octets, starts + length - 8, 8)[:, ::-1]).tobytes()
+    head = rows(octets, starts, 8)
+    if encoding == "words-msw-le32":
+        return head.view("<u4").astype(">u4").tobytes()
+    if length % 8:
+        head = np.concatenate([np.zeros((len(head), 1), np.uint8), head[:, :7]], axis=1)
+    return head.tobytes()
+
+
+def _digits(mapped: WordMap) -> Iterator[Clue]:
+    for encoding, (bits, width) in DIGITS.items():
+        starts, _ = digit_starts(mapped, bits, width)  # if there are too many, the search for primes says so
+        starts = starts[mapped.octets[starts] & 1 == 1]
+        for size in SIZES:
+            most = -(-8 * size // bits)
+            for count in (most, most - 1):
+                longest, shortest = min(8 * size, count * bits), max(8 * size - SHORT_BITS, (count - 1) * bits + 1)
+                for start in (
+                    digit_numbers(mapped, starts, shortest, longest, bits, width) if shortest <= longest else ()
+                ):
+                    value = digits_value(mapped.octets, start, count, bits, width)
+                    number, at = value.to_bytes(size, "big"), mapped.base + start
+                    yield Clue("rsa-exponent", number[:8], at, at + count * width, encoding, number)
