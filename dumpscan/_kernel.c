@@ -639,6 +639,48 @@ static PyObject *heads(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(found);
 }
 
+/* ------------------------------------------------------------------ likeness.py */
+
+enum { ZERO, LOW, LETTER, PRINTABLE, UTF8, SAME, LANE, LIKENESS_LIMITS = LANE + 4 };
+
+/* Whether a row may be random; `most` says how often at most it has each property. See likeness.random_like. */
+static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most) {
+    int64_t counts[LANE] = {0}, same[256] = {0}, lanes[4][16] = {{0}};
+    for (Py_ssize_t i = 0; i < size; i++) {
+        uint8_t byte = row[i];
+        counts[ZERO] += byte == 0;
+        counts[LOW] += byte < 16;
+        counts[LETTER] += byte >= 'a' && byte <= 'z';
+        counts[PRINTABLE] += byte >= ' ' && byte <= '~';
+        counts[UTF8] += i + 2 < size && byte >> 4 == 0xE && (row[i + 1] & 0xC0) == 0x80 && (row[i + 2] & 0xC0) == 0x80;
+        if (++same[byte] > most[SAME] || ++lanes[i & 3][byte >> 4] > most[LANE + (i & 3)])
+            return 0;
+    }
+    for (int property = 0; property < SAME; property++)
+        if (counts[property] > most[property])
+            return 0;
+    return 1;
+}
+
+static PyObject *random_like(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "OOOn", &objects[0], &objects[1], &objects[2], &size) ||
+        take_all(objects, a, "olO") < 0)
+        return NULL;
+    uint8_t *out = a[2].view.buf;
+    Py_ssize_t some = size > 0 ? a[0].count / size : 0, bad = size < 1 || a[1].count < LIKENESS_LIMITS || a[2].count < some;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < some && !bad; i++)
+        out[i] = (uint8_t)is_random_like((const uint8_t *)a[0].view.buf + i * size, size, a[1].view.buf);
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"map_words", map_words, METH_VARARGS, "map_words(words, random, dense): see randomness.word_map"},
     {"edges", edges, METH_VARARGS, "edges(flags, starts, ends) -> runs"},
@@ -650,6 +692,7 @@ static PyMethodDef methods[] = {
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
     {"counts", counts, METH_VARARGS, "counts(words, sizes, halves, small, most) -> (number of halves, number of small)"},
     {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
+    {"random_like", random_like, METH_VARARGS, "random_like(table, limits, flags, size)"},
     {"heads", heads, METH_VARARGS, "heads(words, begins, places, least, most) -> number of places"},
     {NULL, NULL, 0, NULL},
 };

@@ -18,6 +18,7 @@ from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
+from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.randomness import (
     Bytes,
     Flags,
@@ -93,9 +94,7 @@ def _chunks(mapped: WordMap) -> Iterator[ClueTable]:
         first = 8 * starts[sizes >= np.uint64(size + 9)]
         first = first[first <= len(mapped.octets) - size]
         first = first[various_at(mapped.octets, first, size)]
-        if len(first):
-            values = rows(mapped.octets, first, size).tobytes()
-            yield ClueTable("octets-alone", values, first + mapped.base, size, "octets")
+        yield from _alone(mapped, first, rows(mapped.octets, first, size))
 
 
 def _heads(mapped: WordMap) -> Positions:
@@ -162,13 +161,20 @@ def _parts(mapped: WordMap, starts: Positions, table: Bytes, count: int) -> Iter
         if size > 8 * count:  # 57 and 66 bytes: the last ones are in the word behind, or before in octet strings
             for first in (starts, starts - size % 8):
                 first = first[(first >= 0) & (first <= len(mapped.octets) - size)]
-                values = rows(mapped.octets, first, size).tobytes()
-                yield ClueTable("octets-alone", values, first + mapped.base, size, "octets")
+                yield from _alone(mapped, first, rows(mapped.octets, first, size))
             continue
         for column in range(0, 8 * count - size + 1, size):
-            values = table[:, column : column + size].tobytes()
-            notes = np.delete(table, slice(column, column + size), axis=1).tobytes()
-            yield ClueTable("octets-alone", values, starts + (mapped.base + column), size, "octets", notes)
+            values = table[:, column : column + size]
+            yield from _alone(mapped, starts + column, values, np.delete(table, slice(column, column + size), axis=1))
+
+
+def _alone(mapped: WordMap, starts: Positions, values: Bytes, notes: Bytes | None = None) -> Iterator[ClueTable]:
+    """Clues of those of ``values`` (rows, at ``starts``) that may be random."""
+    kept = np.flatnonzero(random_like(values))
+    if len(kept):
+        beside = b"" if notes is None else notes[kept].tobytes()
+        octets, places = values[kept].tobytes(), starts[kept] + mapped.base
+        yield ClueTable("octets-alone", octets, places, values.shape[1], "octets", beside)
 
 
 def _points(mapped: WordMap) -> Iterator[PublicKey]:

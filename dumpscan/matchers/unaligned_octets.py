@@ -52,8 +52,8 @@ class UnalignedOctets:
                 starts = starts[:MAX_TRIED]
             starts = starts[various_at(mapped.octets, starts, size)]
             table = rows(mapped.octets, starts, size)
-            kept = random_like(table)
-            if kept.any():
+            kept = np.flatnonzero(random_like(table))
+            if len(kept):
                 yield ClueTable("octets-alone", table[kept].tobytes(), starts[kept] + mapped.base, size, "octets")
 
 

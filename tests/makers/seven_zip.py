@@ -12,7 +12,7 @@ from tests.makers.programs import need, run
 
 COPY = b"\x01\x00"
 LZMA2 = b"\x21\x21\x01\x12"  # 2 MiB of dictionary
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 21}]
+FILTERS = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 21}]
 
 
 def number(value: int) -> bytes:
@@ -50,7 +50,7 @@ def seven_zip(members: Mapping[str, bytes], packed: bool = True, encoded: bool =
     """One solid block. ``encoded`` packs the directory too."""
     full = [data for data in members.values() if data]
     plain = b"".join(full)
-    data = lzma.compress(plain, lzma.FORMAT_RAW, filters=_FILTERS) if packed else plain
+    data = lzma.compress(plain, lzma.FORMAT_RAW, filters=FILTERS) if packed else plain
     methods = b"\1" + (LZMA2 if packed else COPY)
     inner = substreams([len(full)], [len(one) for one in full[:-1]], [zlib.crc32(one) for one in full])
     empty = [not data for data in members.values()]
@@ -65,7 +65,7 @@ def seven_zip(members: Mapping[str, bytes], packed: bool = True, encoded: bool =
     directory += files(list(members), more) + b"\0"
     if not encoded:
         return archive(data, directory)
-    small = lzma.compress(directory, lzma.FORMAT_RAW, filters=_FILTERS)
+    small = lzma.compress(directory, lzma.FORMAT_RAW, filters=FILTERS)
     outer = b"\x17" + streams([len(small)], [(b"\1" + LZMA2, [len(directory)])], at=len(data))
     return archive(data + small, outer)
 
