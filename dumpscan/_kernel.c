@@ -641,11 +641,11 @@ static PyObject *heads(PyObject *self, PyObject *args) {
 
 /* ------------------------------------------------------------------ likeness.py */
 
-enum { ZERO, LOW, LETTER, PRINTABLE, UTF8, SAME, LANE, LIKENESS_LIMITS = LANE + 4 };
+enum { ZERO, LOW, LETTER, PRINTABLE, UTF8, SAME, LANE, LIKENESS_LIMITS = LANE + 12 };
 
 /* Whether a row may be random; `most` says how often at most it has each property. See likeness.random_like. */
 static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most) {
-    int64_t counts[LANE] = {0}, same[256] = {0}, lanes[4][16] = {{0}};
+    int64_t counts[LANE] = {0}, same[256] = {0}, doubles[8][8] = {{0}}, floats[4][16] = {{0}};
     for (Py_ssize_t i = 0; i < size; i++) {
         uint8_t byte = row[i];
         counts[ZERO] += byte == 0;
@@ -653,7 +653,8 @@ static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most
         counts[LETTER] += byte >= 'a' && byte <= 'z';
         counts[PRINTABLE] += byte >= ' ' && byte <= '~';
         counts[UTF8] += i + 2 < size && byte >> 4 == 0xE && (row[i + 1] & 0xC0) == 0x80 && (row[i + 2] & 0xC0) == 0x80;
-        if (++same[byte] > most[SAME] || ++lanes[i & 3][byte >> 4] > most[LANE + (i & 3)])
+        if (++same[byte] > most[SAME] || ++doubles[i & 7][byte >> 4 & 7] > most[LANE + (i & 7)] ||
+            ++floats[i & 3][byte >> 4] > most[LANE + 8 + (i & 3)])
             return 0;
     }
     for (int property = 0; property < SAME; property++)

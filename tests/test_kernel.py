@@ -17,6 +17,7 @@ import zstandard
 from dumpscan import aes, kernel
 from dumpscan.matchers import aes_schedules, ec_scalars, integer_structures, randomness
 from dumpscan.matchers.base import View
+from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Clue, ClueTable, Mapped, Span
@@ -114,6 +115,7 @@ def test_judgements_of_places(seed: int, monkeypatch: pytest.MonkeyPatch) -> Non
             *(randomness.distinct_at(made.octets, 8 * starts, size).tolist() for size in (32, 66, 512)),
             randomness.distinct_at(made.octets, 8 * starts + 3, 8, 8).tolist(),
             *(randomness.various_at(made.octets, 8 * starts, size).tolist() for size in (32, 66, 512)),
+            *(random_like(randomness.rows(made.octets, 8 * starts, size)).tolist() for size in (32, 57, 66, 96)),
             randomness.pure(made.words, np.array([len(made.words) - 2]), 8).tolist(),
             *(
                 without_small_factor(randomness.rows(made.octets, 8 * starts, size)).tolist()
@@ -179,6 +181,8 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("pure", (np.zeros(9, np.uint64), np.array([-1]), np.zeros(1, np.bool_), 8)),
         ("pure", (np.zeros(9, np.uint64), np.array([1, 2]), np.zeros(1, np.bool_), 8)),
         ("distinct", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.int64), 8, 1)),
+        ("random_like", (np.zeros(64, np.uint8), np.zeros(9, np.int64), np.zeros(2, np.bool_), 32)),
+        ("random_like", (np.zeros(64, np.uint8), np.zeros(18, np.int64), np.zeros(1, np.bool_), 32)),
         ("various", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.bool_), 8, 5, 56)),
         ("distinct", (np.zeros(9, np.uint8), np.array([-1]), np.zeros(1, np.int64), 2, 1)),
         ("aes_relations", (np.zeros(9, np.uint32), np.zeros(9, np.int64), 0, 10)),

@@ -13,6 +13,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan import kernel
 from dumpscan.matchers.randomness import Bytes, Flags
 
 _TAIL = 1e-6
@@ -20,18 +21,36 @@ _TAIL = 1e-6
 
 def random_like(table: Bytes) -> Flags:
     """Flag the rows that may be random."""
-    size = table.shape[1]
-    flags: Flags = _count(table == 0) <= _most(size, 1 / 256)
-    flags &= _count(table < 16) <= _most(size, 16 / 256)
-    flags &= _count((table >= ord("a")) & (table <= ord("z"))) <= _most(size, 26 / 256)
-    flags &= _count((table >= ord(" ")) & (table <= ord("~"))) <= _most(size, 95 / 256)
-    flags &= _count(_three_bytes_of_utf8(table)) <= _most(size - 2, 1 / 256)
-    flags &= ~_repeated(table, _most(size, 1 / 256, 256))
-    for lane in range(8):  # of float64: the first bits of the exponents are alike, whatever the signs
-        flags &= ~_repeated(table[:, lane::8] & np.uint8(0x70), _most(len(range(lane, size, 8)), 1 / 8, 64))
-    for lane in range(4):  # of float32: so are the first bits with the sign
-        flags &= ~_repeated(table[:, lane::4] & np.uint8(0xF0), _most(len(range(lane, size, 4)), 1 / 16, 64))
+    count, size = table.shape
+    limits = _limits(size)
+    if kernel.native is not None and size:
+        like: Flags = np.empty(count, np.bool_)
+        kernel.native.random_like(np.ascontiguousarray(table), limits, like, size)
+        return like
+    zero, low, letter, printable, utf8, same, *lanes = limits.tolist()
+    flags: Flags = _count(table == 0) <= zero
+    flags &= _count(table < 16) <= low
+    flags &= _count((table >= ord("a")) & (table <= ord("z"))) <= letter
+    flags &= _count((table >= ord(" ")) & (table <= ord("~"))) <= printable
+    flags &= _count(_three_bytes_of_utf8(table)) <= utf8
+    flags &= ~_repeated(table, same)
+    for lane in range(8):
+        flags &= ~_repeated(table[:, lane::8] & np.uint8(0x70), lanes[lane])
+    for lane in range(4):
+        flags &= ~_repeated(table[:, lane::4] & np.uint8(0xF0), lanes[8 + lane])
     return flags
+
+
+@cache
+def _limits(size: int) -> NDArray[np.int64]:
+    """How many bytes of ``size`` may be zero, below 16, small letters, printable, the first of three of UTF-8, all the
+    same; how many of every eighth byte may have the same three upper bits below the first, as the exponents of float64
+    do, whatever their signs; and how many of every fourth byte the same four, as float32 does with the sign."""
+    counts = [_most(size, chance / 256) for chance in (1, 16, 26, 95)]
+    counts += [_most(size - 2, 1 / 256), _most(size, 1 / 256, 256)]
+    counts += [_most(len(range(lane, size, 8)), 1 / 8, 64) for lane in range(8)]
+    counts += [_most(len(range(lane, size, 4)), 1 / 16, 64) for lane in range(4)]
+    return np.array(counts, np.int64)
 
 
 def _count(marks: Flags) -> NDArray[np.int64]:
