@@ -29,6 +29,7 @@ from inputs import make
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS_ON = ("mixed",)
+VARIANTS_ON = ("mixed", "zeros")
 TIMEOUT = 1800
 _FAILED = 0.1
 """Seconds in which no program reads an input: it failed."""
@@ -46,6 +47,16 @@ class Run:
 def dumpscan(path: Path, *more: str) -> list[str]:
     """The command that scans ``path``."""
     return [sys.executable, "-m", "dumpscan", "scan", "--quiet", "-f", "json", *more, str(path)]
+
+
+def variants(path: Path, folder: Path) -> dict[str, list[str]]:
+    """dumpscan without the digest, without its compiled kernel, and redacting."""
+    redact = [sys.executable, "-m", "dumpscan", "redact", "--quiet", "--force", "-o", str(folder / "copy"), str(path)]
+    return {
+        "dumpscan --no-digest": dumpscan(path, "--no-digest"),
+        "dumpscan, DUMPSCAN_KERNEL=numpy": ["env", "DUMPSCAN_KERNEL=numpy", *dumpscan(path)],
+        "dumpscan redact": redact,
+    }
 
 
 def peers(path: Path, folder: Path) -> dict[str, list[str]]:
@@ -168,10 +179,12 @@ def _lines(path: str) -> list[str]:
 def measure(files: dict[str, Path], runs: int) -> list[str]:
     """The table's lines."""
     lines = [HEAD]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=next(iter(files.values())).parent) as folder:
         for name, path in files.items():
             size = path.stat().st_size
             commands = {"dumpscan": dumpscan(path)}
+            if name in VARIANTS_ON:
+                commands |= variants(path, Path(folder))
             if name in PEERS_ON:
                 commands |= peers(path, Path(folder))
             path.open("rb").read(1)

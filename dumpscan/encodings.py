@@ -126,7 +126,7 @@ def _octets(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
 
 
 def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
-    whole = len(value) if len(value) < 2 * RESIDUE else RESIDUE
+    whole = min(len(value), RESIDUE)
     yield Encoded("utf-8", value, whole)
     if len(value) > _LARGE * 4:
         return

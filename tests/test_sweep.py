@@ -70,6 +70,15 @@ def test_any_sixteen_bytes_are_a_residue(form: str, start: int, lead: int) -> No
     assert set(range(lead, lead + 16)) <= covered([Component("p", P, "integer")], data)
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-32-le"])
+@pytest.mark.parametrize("start", range(9))
+def test_any_sixteen_characters_of_a_short_text_are_a_residue(start: int, charset: str) -> None:
+    text = "mL7#qV2xWz9!bNc4RtY6pQ8s"
+    piece = text[start : start + 16].encode(charset)
+    found = covered([Component("value", text.encode(), "text")], b"\0\0\0\0" + piece + b"\0\0\0\0")
+    assert set(range(4, 4 + len(piece))) <= found
+
+
 @settings(deadline=None, max_examples=40)
 @given(lead=st.integers(0, 5), first=st.integers(0, 100), width=st.sampled_from([64, 76, 0]), crlf=st.booleans())
 def test_residues_of_pem_across_line_breaks(lead: int, first: int, width: int, crlf: bool) -> None:

@@ -17,7 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from dumpscan.containers.as_file import LONGEST_READ, SourceFile
+from dumpscan.containers.as_file import SourceFile
 from dumpscan.containers.base import Content, Item, Member
 from dumpscan.decoders import CHUNK, MEMORY, Damage
 from dumpscan.errors import DumpscanError
@@ -27,8 +27,9 @@ from dumpscan.source import Source
 MAGIC = b"7z\xbc\xaf\x27\x1c"
 _HEAD = 32
 _MOST_LAYERS = 4
-_MOST_ENTRIES = 1 << 17
-"""A member, or a block, takes py7zr half a kilobyte, and a packed directory of a few bytes can state many."""
+_MOST_ENTRIES = 1 << 16
+_LONGEST_DIRECTORY = 8 << 20
+"""A kilobyte can unpack to a directory of so many bytes, and py7zr needs up to 75 of memory for each."""
 
 _COPY, _LZMA, _LZMA2, _DELTA = b"\0", b"\3\1\1", b"\x21", b"\3"
 _DEFLATE, _BZIP2, _ZSTD = b"\4\1\x08", b"\4\2\2", b"\4\xf7\x11\1"
@@ -140,22 +141,22 @@ def _directory(source: Source) -> tuple[Any, list[Span]]:
     span = Span(_HEAD + first.nextheaderofs, _HEAD + first.nextheaderofs + first.nextheadersize)
     if span.end > source.size:
         raise Damage(f"is cut short, or one of several volumes: its directory should end at byte {span.end}")
+    _check_length(len(span))
     file.seek(span.start)
     data = file.read(len(span))
     if zlib.crc32(data) != first.nextheadercrc:
         raise Damage("is damaged: the checksum of its directory does not match")
     spans = [Span(0, _HEAD), span]
     for _ in range(_MOST_LAYERS):
+        _check_counts(info, BytesIO(data))
         if data[:1] != info.PROPERTY.ENCODED_HEADER:
-            _check_counts(info, BytesIO(data))
             return info.Header.retrieve(file, BytesIO(data), _HEAD), spans
         (block,) = _blocks(info.HeaderStreamsInfo.retrieve(BytesIO(data[1:])))
         ((size, checksum),) = block.streams
         unpacking = _Unpacking(source, block)
         if unpacking.problem:
             raise Damage(f"has a directory that {unpacking.problem}")
-        if size > LONGEST_READ:
-            raise Damage(f"states a directory of {size} bytes")
+        _check_length(size)
         data = b"".join(unpacking.member(size, checksum))
         spans.append(block.span)
     raise Damage(f"has a directory that is packed more than {_MOST_LAYERS - 1} times")
@@ -164,19 +165,27 @@ def _directory(source: Source) -> tuple[Any, list[Span]]:
 def _check_counts(info: Any, directory: BinaryIO) -> None:
     """Stop before py7zr makes as many objects as are stated."""
     kinds = info.PROPERTY
-    directory.seek(len(kinds.HEADER))
-    if (kind := directory.read(1)) == kinds.MAIN_STREAMS_INFO:
+    packed = directory.read(1) == kinds.ENCODED_HEADER
+    kind = kinds.MAIN_STREAMS_INFO if packed else directory.read(1)
+    if kind == kinds.MAIN_STREAMS_INFO:
         start = directory.tell()
         if (kind := directory.read(1)) == kinds.PACK_INFO:
             info.PackInfo.retrieve(directory)
             kind = directory.read(1)
         if kind == kinds.UNPACK_INFO and directory.read(1) == kinds.FOLDER:
             _check_count(info.read_uint64(directory), "blocks")
+        if packed:
+            return
         directory.seek(start)
         info.StreamsInfo.retrieve(directory)
         kind = directory.read(1)
     if kind == kinds.FILES_INFO:
         _check_count(info.read_uint64(directory), "members")
+
+
+def _check_length(size: int) -> None:
+    if size > _LONGEST_DIRECTORY:
+        raise Damage(f"states a directory of {size} bytes")
 
 
 def _check_count(count: int, what: str) -> None:

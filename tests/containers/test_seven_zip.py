@@ -287,6 +287,10 @@ LIES = {
         b"\1\4\7\x0b" + maker.number(1 << 18) + b"\0" + b"\1\0" * (1 << 18),
         "states 262144 blocks",
     ),
+    "blocks of a directory enough to fill the memory": (
+        b"\x17\7\x0b" + maker.number(1 << 18) + b"\0" + b"\1\0" * (1 << 18),
+        "states 262144 blocks",
+    ),
     "many packed streams": (b"\1\4\6\0" + maker.number(1 << 50), "is damaged"),
     "members of a block": (
         b"\1\4" + maker.streams([9], [STORED], b"\x08\x0d" + maker.number(1 << 40)) + MEMBER,
