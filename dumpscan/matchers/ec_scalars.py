@@ -94,7 +94,7 @@ def _chunks(mapped: WordMap) -> Iterator[ClueTable]:
         first = 8 * starts[sizes >= np.uint64(size + 9)]
         first = first[first <= len(mapped.octets) - size]
         first = first[various_at(mapped.octets, first, size)]
-        yield from _alone(mapped, first, rows(mapped.octets, first, size))
+        yield from alone(mapped, first, rows(mapped.octets, first, size))
 
 
 def _heads(mapped: WordMap) -> Positions:
@@ -161,14 +161,14 @@ def _parts(mapped: WordMap, starts: Positions, table: Bytes, count: int) -> Iter
         if size > 8 * count:  # 57 and 66 bytes: the last ones are in the word behind, or before in octet strings
             for first in (starts, starts - size % 8):
                 first = first[(first >= 0) & (first <= len(mapped.octets) - size)]
-                yield from _alone(mapped, first, rows(mapped.octets, first, size))
+                yield from alone(mapped, first, rows(mapped.octets, first, size))
             continue
         for column in range(0, 8 * count - size + 1, size):
             values = table[:, column : column + size]
-            yield from _alone(mapped, starts + column, values, np.delete(table, slice(column, column + size), axis=1))
+            yield from alone(mapped, starts + column, values, np.delete(table, slice(column, column + size), axis=1))
 
 
-def _alone(mapped: WordMap, starts: Positions, values: Bytes, notes: Bytes | None = None) -> Iterator[ClueTable]:
+def alone(mapped: WordMap, starts: Positions, values: Bytes, notes: Bytes | None = None) -> Iterator[ClueTable]:
     """Clues of those of ``values`` (rows, at ``starts``) that may be random."""
     kept = np.flatnonzero(random_like(values))
     if len(kept):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.likeness import random_like
+from dumpscan.matchers.ec_scalars import alone
 from dumpscan.matchers.randomness import Positions, WordMap, different, rows, small, various_at, word_map
 from dumpscan.model import Clue, ClueTable
 
@@ -51,10 +51,7 @@ class UnalignedOctets:
                 yield Clue("limit", b"", 0, 0, "", b"more unaligned octets than the limit of one window")
                 starts = starts[:MAX_TRIED]
             starts = starts[various_at(mapped.octets, starts, size)]
-            table = rows(mapped.octets, starts, size)
-            kept = np.flatnonzero(random_like(table))
-            if len(kept):
-                yield ClueTable("octets-alone", table[kept].tobytes(), starts[kept] + mapped.base, size, "octets")
+            yield from alone(mapped, starts, rows(mapped.octets, starts, size))
 
 
 def _stretches(mapped: WordMap) -> tuple[Positions, Positions]:

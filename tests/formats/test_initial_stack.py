@@ -19,7 +19,7 @@ from dumpscan.source import FileSource
 from tests.makers.elf import Core, Segment
 from tests.makers.programs import gcore, running
 from tests.makers.redacting import redacted
-from tests.makers.source import BytesSource
+from tests.makers.source import covering_layout
 
 ARGUMENTS = [b"prog", b"--password", b"tr0ubad", b"-v"]
 VARIABLES = [b"HOME=/root", b"Odd_PassWord_Dev=Kx7 Lp4", b"LAST=1"]
@@ -55,13 +55,7 @@ def core_of(
 
 
 def layout_of(data: bytes) -> Layout:
-    layout = ElfCore().layout(BytesSource(data))
-    position = 0
-    for region in layout.regions:
-        assert region.offset == position
-        position = region.end
-    assert position == len(data)
-    return layout
+    return covering_layout(ElfCore(), data)
 
 
 def held(data: bytes, name: str) -> list[bytes]:

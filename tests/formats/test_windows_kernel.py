@@ -20,20 +20,14 @@ from tests.formats.test_vmcore import USER, scattered
 from tests.makers.paging import Machine
 from tests.makers.planted import github_token, planted
 from tests.makers.redacting import assert_found, found, redacted
-from tests.makers.source import BytesSource
+from tests.makers.source import BytesSource, covering_layout
 from tests.makers.windows_kernel import dump, header, narrow, narrow_dump, narrow_triage, old_dump, triage
 
 KINDS = (1, 2, 5, 6, 8, 9, 10)
 
 
 def layout_of(data: bytes) -> Layout:
-    layout = WindowsKernel().layout(BytesSource(data))
-    position = 0
-    for region in layout.regions:
-        assert region.offset == position
-        position = region.end
-    assert position == len(data)
-    return layout
+    return covering_layout(WindowsKernel(), data)
 
 
 def memory_of(layout: Layout) -> list[Region]:

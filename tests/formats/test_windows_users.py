@@ -14,7 +14,7 @@ from dumpscan.mappings import address_space
 from dumpscan.model import Confidence, Layout
 from tests.makers.paging import Machine
 from tests.makers.redacting import redacted
-from tests.makers.source import BytesSource
+from tests.makers.source import BytesSource, covering_layout
 from tests.makers.windows_kernel import dump, narrow_dump
 from tests.makers.windows_process import Started
 
@@ -53,13 +53,7 @@ def dump_of(kind: str, processes: list[Started]) -> bytes:
 
 
 def layout_of(data: bytes) -> Layout:
-    layout = WindowsKernel().layout(BytesSource(data))
-    position = 0
-    for region in layout.regions:
-        assert region.offset == position
-        position = region.end
-    assert position == len(data)
-    return layout
+    return covering_layout(WindowsKernel(), data)
 
 
 @pytest.mark.parametrize("kind", ["x64", "arm", "x86"])

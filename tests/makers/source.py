@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dumpscan.formats.base import Format
+from dumpscan.model import Layout
+
 
 class BytesSource:
     """``data`` as a :class:`dumpscan.source.Source`; ``bytes_read`` counts what was asked for and delivered."""
@@ -27,3 +30,14 @@ class BytesSource:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+def covering_layout(fmt: Format, data: bytes) -> Layout:
+    """What ``fmt`` says of ``data``; its regions cover every byte once."""
+    layout = fmt.layout(BytesSource(data))
+    position = 0
+    for region in layout.regions:
+        assert region.offset == position
+        position = region.end
+    assert position == len(data)
+    return layout
