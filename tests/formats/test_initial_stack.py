@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import signal
 import time
 from pathlib import Path
@@ -112,6 +113,8 @@ def test_a_core_of_the_kernel(tmp_path: Path) -> None:
     """As the kernel writes it, where cores are written to the current folder."""
     if Path("/proc/sys/kernel/core_pattern").read_text().strip() != "core":
         pytest.skip("cores do not go to the current folder here")
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip("cores are forbidden here")
     script = "ulimit -c unlimited && exec /bin/sleep 1000"
     environment = {"Odd_PassWord_Dev": "Kx7 Lp4"}
     with running(["/bin/sh", "-c", script], env=environment, cwd=tmp_path) as process:
