@@ -227,8 +227,7 @@ def _enough_random(mapped: WordMap, starts: Positions, mask: np.uint64) -> Flags
 
 
 def different(starts: Positions) -> Positions:
-    """Each of ``starts`` once, in order; ``np.unique`` hashes, which on places that lie evenly takes a hundred times as
-    long."""
+    """Each of ``starts`` once, in order; ``np.unique`` hashes, and is slow where places lie evenly."""
     starts = np.sort(starts)
     return starts[np.diff(starts, prepend=-1) > 0]
 

@@ -21,17 +21,7 @@ from tests.makers.images import lime, vmss
 from tests.makers.paging import Machine
 from tests.makers.planted import planted
 from tests.makers.redacting import assert_found, found, redacted
-from tests.makers.source import BytesSource
-
-
-def layout_of(fmt: Format, data: bytes) -> Layout:
-    layout = fmt.layout(BytesSource(data))
-    position = 0
-    for region in layout.regions:
-        assert region.offset == position
-        position = region.end
-    assert position == len(data)
-    return layout
+from tests.makers.source import BytesSource, covering_layout
 
 
 def memory_of(layout: Layout) -> list[tuple[int, int | None, int]]:
@@ -41,27 +31,27 @@ def memory_of(layout: Layout) -> list[tuple[int, int | None, int]]:
 def test_lime_ranges_have_addresses() -> None:
     data = lime((0x1000, b"a" * 100), (0x100000, b"b" * 200))
     assert recognise(BytesSource(data)).name == "lime"
-    layout = layout_of(Lime(), data)
+    layout = covering_layout(Lime(), data)
     assert memory_of(layout) == [(32, 0x1000, 100), (164, 0x100000, 200)]
     assert not layout.unread
 
 
 def test_lime_damage_is_told() -> None:
     data = lime((0x1000, b"a" * 100), (0x100000, b"b" * 200))
-    layout = layout_of(Lime(), data[:200])
+    layout = covering_layout(Lime(), data[:200])
     assert memory_of(layout)[1] == (164, 0x100000, 36)
     assert layout.unread[0].length == 164
-    assert layout_of(Lime(), data + b"more").unread
-    assert layout_of(Lime(), data[:140]).unread
+    assert covering_layout(Lime(), data + b"more").unread
+    assert covering_layout(Lime(), data[:140]).unread
     lying = struct.pack("<IIQQQ", 0x4C694D45, 1, 0, (1 << 64) - 1, 0) + b"a"
-    assert memory_of(layout_of(Lime(), lying)) == [(32, 0, 1)]
+    assert memory_of(covering_layout(Lime(), lying)) == [(32, 0, 1)]
     with pytest.raises(FormatError):
         Lime().layout(BytesSource(struct.pack("<IIQQQ", 0x4C694D45, 1, 9, 0, 0)))
 
 
 def test_many_lime_ranges_are_cheap() -> None:
     start = time.perf_counter()
-    layout = layout_of(Lime(), lime(*((i, b"a") for i in range(70_000))))
+    layout = covering_layout(Lime(), lime(*((i, b"a") for i in range(70_000))))
     assert time.perf_counter() - start < 10
     assert layout.unread
 
@@ -80,15 +70,15 @@ def test_lime_end_to_end(tmp_path: Path) -> None:
 def test_vmware_regions() -> None:
     data, start = vmss(b"a" * 4096 * 6, [(0, 0, 4), (4, 0x100000, 2)])
     assert recognise(BytesSource(data)).name == "vmware"
-    layout = layout_of(VMware(), data)
+    layout = covering_layout(VMware(), data)
     assert memory_of(layout) == [(start, 0, 4 * 4096), (start + 4 * 4096, 0x100000 << 12, 2 * 4096)]
     assert not layout.unread
     data, start = vmss(b"a" * 4096, [])
-    assert memory_of(layout_of(VMware(), data)) == [(start, 0, 4096)]
+    assert memory_of(covering_layout(VMware(), data)) == [(start, 0, 4096)]
 
 
 def test_vmware_without_memory_is_inconclusive() -> None:
-    assert "vmem" in layout_of(VMware(), vmss(None, [])[0]).unread[0].reason
+    assert "vmem" in covering_layout(VMware(), vmss(None, [])[0]).unread[0].reason
 
 
 def test_vmware_end_to_end_with_the_addresses_of_the_processor(tmp_path: Path) -> None:
@@ -119,4 +109,4 @@ def test_damage_raises_nothing_else(data: st.DataObject) -> None:
         broken[place] = data.draw(st.sampled_from((0, 1, 2, 62, 63, 0x7F, 0x80, 0xC4, 0xFF)))
     del broken[data.draw(st.integers(1, len(broken))) :]
     with contextlib.suppress(FormatError):
-        layout_of(fmt, bytes(broken))
+        covering_layout(fmt, bytes(broken))
