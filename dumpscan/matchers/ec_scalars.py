@@ -24,6 +24,7 @@ from dumpscan.matchers.randomness import (
     Flags,
     Positions,
     WordMap,
+    different,
     pure,
     rows,
     small,
@@ -182,7 +183,7 @@ def _points(mapped: WordMap) -> Iterator[PublicKey]:
     begins, _ = mapped.borders
     begins = begins[begins > 0]
     starts = (8 * begins[:, None] + np.arange(-8, 8)).ravel()
-    starts = starts[mapped.octets[starts] == 4]
+    starts = different(starts[mapped.octets[starts] == 4])
     for size in _POINT_SIZES:
         fitting = starts[starts + 1 + 2 * size <= len(mapped.octets)]
         fitting = fitting[various_at(mapped.octets, fitting + 1, 2 * size)]

@@ -138,7 +138,8 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     """The words where numbers may begin, and where they may end (exclusive): next to plain words, in dense places.
 
     A single plain word between random ones counts only if it is a number or a pointer, not if it could be text:
-    otherwise each word that looks plain by chance would be one.
+    otherwise each word that looks plain by chance would be one. For the same reason a number may begin or end with the
+    plain word itself, if that could be text.
     """
     random, dense, words = mapped.random, mapped.dense, mapped.words
     begins, ends = mapped.edges
@@ -146,12 +147,16 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     before = np.maximum(begins - 1, 0)
     begins = begins[(begins < 2) | ~random[before - 1] | small(words[before])]
     begins = _judged(mapped, begins)
+    inner = begins[begins > 0]
+    begins = np.concatenate([begins, inner[~small(words[inner - 1])] - 1])
     ends = ends[ends >= 8]
     ends = ends[dense[ends - 8]]
     inner = ends[ends < len(words) - 1]
     kept = ~random[inner + 1] | small(words[inner])
     ends = np.concatenate([inner[kept], ends[ends >= len(words) - 1]])
-    return begins, _judged(mapped, ends - 8) + 8
+    ends = _judged(mapped, ends - 8) + 8
+    inner = ends[ends < len(words)]
+    return different(begins), different(np.concatenate([ends, inner[~small(words[inner])] + 1]))
 
 
 def _judged(mapped: WordMap, starts: Positions) -> Positions:

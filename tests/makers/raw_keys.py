@@ -40,29 +40,46 @@ ENCODERS: dict[str, Callable[[int], bytes]] = {
 
 
 def rsa_numbers(bits: int, index: int = 0) -> rsa.RSAPrivateNumbers:
-    """A key made at run time, kept for the session."""
+    """A key of its own for each index, made at run time, the same in every run: what a test finds, it always finds."""
     return _rsa_numbers(bits, index)
 
 
 @cache
-def _rsa_numbers(bits: int, _index: int) -> rsa.RSAPrivateNumbers:
-    return rsa.generate_private_key(65537, bits).private_numbers()
+def _rsa_numbers(bits: int, index: int) -> rsa.RSAPrivateNumbers:
+    source = random.Random(f"{bits} {index}")
+    primes = {_prime(bits // 2, 2, source)}
+    while len(primes) < 2:
+        primes.add(_prime(bits // 2, 2, source))
+    p, q = sorted(primes, reverse=True)
+    return _numbers(p, q)
+
+
+_SMALL_PRIMES = math.prod(n for n in range(3, 2000) if all(n % m for m in range(2, math.isqrt(n) + 1)))
+
+
+def _prime(bits: int, divisor: int, source: random.Random) -> int:
+    """A prime of ``bits`` bits, the two highest set, congruent to 1 modulo ``divisor`` but not modulo 65537."""
+    while True:
+        p = (source.getrandbits(bits) | 3 << (bits - 2)) // divisor * divisor + 1
+        if p.bit_length() == bits and p % 65537 != 1 and math.gcd(p, _SMALL_PRIMES) == 1 and pow(2, p - 1, p) == 1:
+            return p
+
+
+def _numbers(p: int, q: int) -> rsa.RSAPrivateNumbers:
+    d = pow(65537, -1, math.lcm(p - 1, q - 1))
+    public = rsa.RSAPublicNumbers(65537, p * q)
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
 
 
 @cache
 def rsa_numbers_with_common_factor(factor: int, bits: int = 1024) -> rsa.RSAPrivateNumbers:
     """A key whose p - 1 and q - 1 share ``factor``, so that d = 1/e modulo their least common multiple is short."""
     source = random.Random(factor)
-    primes: list[int] = []
+    primes = {_prime(bits // 2, 2 * factor, source)}
     while len(primes) < 2:
-        half = bits // 2
-        p = (source.getrandbits(half) | 3 << (half - 2)) // (2 * factor) * (2 * factor) + 1
-        if p % 65537 != 1 and p.bit_length() == half and pow(2, p - 1, p) == 1 and p not in primes:
-            primes.append(p)
-    p, q = primes
-    d = pow(65537, -1, math.lcm(p - 1, q - 1))
-    public = rsa.RSAPublicNumbers(65537, p * q)
-    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
+        primes.add(_prime(bits // 2, 2 * factor, source))
+    p, q = sorted(primes, reverse=True)
+    return _numbers(p, q)
 
 
 @cache
