@@ -21,6 +21,13 @@ SHORTEST_LEAD = 6
 """Bytes of a name that tell a place of a value that is too short to be looked for."""
 
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+_SIGNED = {32: (26, 10), 48: (28, 14), 57: (28, 16), 66: (28, 19)}
+"""Bytes of a number -> bits and number of the limbs, 64 bits wide each, in which Java's IntegerPolynomial keeps it."""
+
+SIGNED_LIMBS = ("limbs-26-le64", "limbs-28-le64")
+_SIGNED_RESIDUE = 24
+"""Bytes of such limbs that must not survive: three of them."""
+
 _LARGE = 4096
 """Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
 
@@ -66,7 +73,14 @@ def _classes(value: bytes) -> int:
 
 def encodings(component: Component, big_endian: bool = False) -> Iterator[Encoded]:
     """All encodings of ``component``, each different from the others; ``big_endian`` adds such a host's limbs."""
-    makers = {"integer": _integer, "octets": _octets, "raw": _raw, "text": _text}
+    makers = {
+        "integer": _integer,
+        "limbs": _limbs,
+        "scalar": _scalar,
+        "octets": _octets,
+        "raw": _raw,
+        "text": _text,
+    }
     if component.lead:
         yield from _led(component)
         return
@@ -88,16 +102,40 @@ def _led(component: Component) -> Iterator[Encoded]:
 def _integer(value: bytes, big_endian: bool) -> Iterator[Encoded]:
     number = int.from_bytes(value, "big")
     yield from _octets(value, big_endian)
-    yield Encoded("limbs-le", value[::-1], RESIDUE)
     padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
     yield Encoded("words-msw-le32", _swap(padded, 4), RESIDUE)  # java.math.BigInteger.mag on a little-endian host
     yield Encoded("words-msw-le64", _swap(padded, 8), RESIDUE)
-    if big_endian:
-        yield Encoded("limbs-be32", _swap(padded[::-1], 4), RESIDUE)
-        yield Encoded("limbs-be64", _swap(padded[::-1], 8), RESIDUE)
+    yield from _limbs(value, big_endian)
+    yield from _signed_limbs(number, len(value))
     yield Encoded("digits-30-le32", _digits(number, 30, 4), RESIDUE)  # CPython int
     yield Encoded("digits-28-le32", _digits(number, 28, 4), RESIDUE)  # libtommath, 32-bit digits
     yield Encoded("digits-60-le64", _digits(number, 60, 8), RESIDUE)  # libtommath, 64-bit digits
+
+
+def _limbs(value: bytes, big_endian: bool) -> Iterator[Encoded]:
+    yield Encoded("limbs-le", value[::-1], RESIDUE)
+    if big_endian:
+        padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
+        yield Encoded("limbs-be32", _swap(padded[::-1], 4), RESIDUE)
+        yield Encoded("limbs-be64", _swap(padded[::-1], 8), RESIDUE)
+
+
+def _scalar(value: bytes, big_endian: bool) -> Iterator[Encoded]:
+    yield from _octets(value, big_endian)
+    yield from _signed_limbs(int.from_bytes(value, "little"), len(value))
+
+
+def _signed_limbs(number: int, size: int) -> Iterator[Encoded]:
+    """What Java keeps of a scalar that it has signed with: digits below half of their base, from minus that on."""
+    bits, count = _SIGNED.get(size, (0, 0))
+    if not count:
+        return
+    half, limbs = 1 << bits - 1, b""
+    for index in range(count):
+        limb = (number + half) % (2 * half) - half if index < count - 1 else number
+        limbs += limb.to_bytes(8, "little", signed=True)
+        number = (number - limb) >> bits
+    yield Encoded(f"limbs-{bits}-le64", limbs, _SIGNED_RESIDUE)
 
 
 def _swap(data: bytes, width: int) -> bytes:

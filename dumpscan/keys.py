@@ -174,6 +174,7 @@ def rsa_key(
             numbers[f"d{len(numbers)}"] = (number, width)
     components = tuple(Component("d" if k[0] == "d" and k[1:].isdigit() else k, octets(v, w), "integer")
                        for k, (v, w) in numbers.items())  # fmt: skip
+    components += (_montgomery("rrp", p), _montgomery("rrq", q))
     return Candidate(
         kind="rsa-private-key",
         title=f"RSA private key ({n.bit_length()} bits)",
@@ -188,6 +189,12 @@ def rsa_key(
         public={"spki_sha256": rsa_spki_sha256(n, e)},
         preview=f"RSA-{n.bit_length()} e={e}",
     )
+
+
+def _montgomery(name: str, p: int) -> Component:
+    """R * R mod p, which OpenSSL, mbedTLS and Go keep for their exponentiations: gcd(R * R - it, n) is p."""
+    square = 1 << 2 * (-(-p.bit_length() // 64) * 64)
+    return Component(name, octets(square % p, (p.bit_length() + 7) // 8), "limbs")
 
 
 def ec_key(
@@ -262,14 +269,14 @@ def _okp_components(algorithm: str, seed: bytes) -> tuple[Component, ...]:
         parts.append(Component("hash", bytes(digest)))
         digest[0] &= 248
         digest[31] = digest[31] & 63 | 64
-        parts.append(Component("scalar", bytes(digest[:32])))
+        parts.append(Component("scalar", bytes(digest[:32]), "scalar"))
     elif algorithm == "ed448":
         digest = bytearray(hashlib.shake_256(seed).digest(114))
         parts.append(Component("hash", bytes(digest)))
         digest[0] &= 252
         digest[55] |= 128
         digest[56] = 0
-        parts.append(Component("scalar", bytes(digest[:57])))
+        parts.append(Component("scalar", bytes(digest[:57]), "scalar"))
     return tuple(parts)
 
 

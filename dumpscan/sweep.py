@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from uuid import uuid4
 
-from dumpscan.encodings import Encoded, encodings, sweepable
+from dumpscan.encodings import SIGNED_LIMBS, Encoded, encodings, sweepable
 from dumpscan.engine import Job, read_window
 from dumpscan.literals import LiteralSearch, literal_search
 from dumpscan.model import Component, Span
@@ -85,8 +85,8 @@ def _probe_places(encoded: Encoded) -> list[Span]:
     size, residue = len(encoded.data), encoded.residue
     if encoded.wraps and residue > 12:
         length, stride = 6, 6  # a line break may split the residue in two halves
-    elif encoded.name.endswith(("utf-16", "utf-32")):
-        length = min(16, residue)
+    elif encoded.name in SIGNED_LIMBS or encoded.name.endswith(("utf-16", "utf-32")):
+        length = min(16, residue)  # half of these bytes tell little
         stride = max(residue - length + 1, 1)
     else:
         length = min(8, residue)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
+import random
 import struct
 
 import pytest
@@ -11,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumpscan.encodings import encodings, sweepable
+from dumpscan.keys import rsa_key
 from dumpscan.model import Component, Span
 from dumpscan.sweep import Sweeper, needles_for
+from tests.makers.raw_keys import rsa_numbers
 
 P = os.urandom(128)
 TOKEN = b"tok_" + base64.urlsafe_b64encode(os.urandom(27))
@@ -68,6 +72,45 @@ def test_any_sixteen_bytes_are_a_residue(form: str, start: int, lead: int) -> No
     piece = int_forms(P)[form][start : start + 16]
     data = os.urandom(lead) + piece + os.urandom(30)
     assert set(range(lead, lead + 16)) <= covered([Component("p", P, "integer")], data)
+
+
+def signed_limbs(number: int, bits: int, count: int) -> bytes:
+    """long[] of Java's IntegerPolynomial: the digits nearest to zero."""
+    limbs = []
+    for _ in range(count - 1):
+        limbs.append((number + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1))
+        number = (number - limbs[-1]) // (1 << bits)
+    return struct.pack(f"<{count}q", *limbs, number)
+
+
+@pytest.mark.parametrize(("size", "bits", "count"), [(32, 26, 10), (48, 28, 14), (66, 28, 19)])
+@pytest.mark.parametrize("form", ["integer", "scalar"])
+def test_limbs_of_java(size: int, bits: int, count: int, form: str) -> None:
+    """Whole, and any three limbs or more."""
+    source = random.Random(size)
+    for _ in range(20):
+        number = source.getrandbits(521 if size == 66 else 8 * size)
+        component = Component("d", number.to_bytes(size, "big" if form == "integer" else "little"), form)
+        limbs = signed_limbs(number, bits, count)
+        assert set(range(8 * count)) == covered([component], limbs + bytes(8))
+        first = source.randrange(count - 3)
+        piece = limbs[8 * first : 8 * first + 24]
+        data = source.randbytes(40) + piece + source.randbytes(40)
+        assert set(range(40, 64)) <= covered([component], data)
+        assert not covered([component], source.randbytes(40) + piece[:16] + source.randbytes(40))
+
+
+def test_what_is_kept_for_exponentiations_gives_a_prime_away() -> None:
+    """OpenSSL and others keep R * R modulo p beside p: an attacker takes p from it, so it is swept."""
+    key = rsa_numbers(1024)
+    n = key.public_numbers.n
+    candidate = rsa_key(n, 65537, p=key.p, spans=(), encoding="limbs-le")
+    assert candidate is not None
+    for p in (key.p, key.q):
+        kept = (1 << 1024) % p
+        assert math.gcd((1 << 1024) - kept, n) == p
+        data = bytes(8) + kept.to_bytes(64, "little") + bytes(8)
+        assert set(range(8, 72)) <= covered(list(candidate.components), data)
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-32-le"])

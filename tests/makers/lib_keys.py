@@ -54,6 +54,7 @@ def make_keys(folder: Path) -> Keys:
         "rsa3072": rsa.generate_private_key(65537, 3072),
         "p256": ec.generate_private_key(ec.SECP256R1()),
         "p384": ec.generate_private_key(ec.SECP384R1()),
+        "p521": ec.generate_private_key(ec.SECP521R1()),
         "ed25519": ed25519.Ed25519PrivateKey.generate(),
         "x25519": x25519.X25519PrivateKey.generate(),
     }
@@ -101,7 +102,9 @@ def _parts(key: Asymmetric) -> dict[str, Part]:
     raw = key.private_bytes(_RAW, serialization.PrivateFormat.Raw, _PLAIN)
     if isinstance(key, x25519.X25519PrivateKey):
         return {"d": Part(octets=raw)}
-    return {"d": Part(octets=raw), "hash": Part(octets=hashlib.sha512(raw).digest())}
+    digest = hashlib.sha512(raw).digest()
+    scalar = int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | 1 << 254
+    return {"d": Part(octets=raw), "hash": Part(octets=digest), "scalar": Part(scalar, 32)}
 
 
 def _rsa_parts(numbers: rsa.RSAPrivateNumbers, size: int) -> dict[str, Part]:
@@ -110,6 +113,8 @@ def _rsa_parts(numbers: rsa.RSAPrivateNumbers, size: int) -> dict[str, Part]:
     parts = {"d": Part(numbers.d, size), "p": Part(p, half), "q": Part(q, half)}
     parts |= {"dp": Part(numbers.dmp1, half), "dq": Part(numbers.dmq1, half), "qinv": Part(numbers.iqmp, half)}
     parts["pinv"] = Part(pow(p, -1, q), half)
+    for name, prime in (("p", p), ("q", q)):  # R * R modulo the prime gives the prime away
+        parts[f"RR mod {name}"] = Part((1 << 2 * 64 * -(-prime.bit_length() // 64)) % prime, half)
     other = pow(e, -1, (p - 1) * (q - 1))
     if other != numbers.d:
         parts["d mod phi"] = Part(other, size)

@@ -68,7 +68,7 @@ var _ *ecdsa.PrivateKey
 
 func main() {
 	folder := os.Args[1]
-	for _, name := range []string{"rsa2048", "rsa3072", "p256", "p384", "ed25519"} {
+	for _, name := range []string{"rsa2048", "rsa3072", "p256", "p384", "p521", "ed25519"} {
 		held = append(held, use(folder, name))
 	}
 	held = append(held, encrypt(folder, "aes128", 16), encrypt(folder, "aes256", 32))
@@ -116,6 +116,7 @@ public class Held {
         use(folder, "rsa2048", "RSA", "SHA256withRSA");
         use(folder, "p256", "EC", "SHA256withECDSA");
         use(folder, "p384", "EC", "SHA384withECDSA");
+        use(folder, "p521", "EC", "SHA512withECDSA");
         use(folder, "ed25519", "Ed25519", "Ed25519");
         encrypt(folder, "aes128");
         encrypt(folder, "aes256");
@@ -131,7 +132,7 @@ NODE = r"""
 const crypto = require('crypto'), fs = require('fs');
 const folder = process.argv[2];
 const held = [];
-for (const name of ['rsa2048', 'rsa3072', 'p256', 'p384', 'ed25519']) {
+for (const name of ['rsa2048', 'rsa3072', 'p256', 'p384', 'p521', 'ed25519']) {
   const pem = fs.readFileSync(`${folder}/${name}.pem`);
   const key = crypto.createPrivateKey(pem);
   pem.fill(0);
@@ -156,7 +157,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 folder, held = sys.argv[1], []
-for name in ("rsa2048", "rsa3072", "p256", "p384", "ed25519", "x25519"):
+for name in ("rsa2048", "rsa3072", "p256", "p384", "p521", "ed25519", "x25519"):
     with open(f"{folder}/{name}.pem", "rb") as file:
         key = serialization.load_pem_private_key(file.read(), None)
     if name.startswith("rsa"):

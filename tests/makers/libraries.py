@@ -112,7 +112,7 @@ def c_program(name: str, flags: str, *holds: str) -> Callable[[Path], contextlib
     return start
 
 
-_ALL = ("rsa2048", "rsa3072", "p256", "p384", "ed25519")
+_ALL = ("rsa2048", "rsa3072", "p256", "p384", "p521", "ed25519")
 _AES = ("aes128", "aes256")
 
 
@@ -144,7 +144,7 @@ def java(folder: Path) -> Iterator[Target]:
     options = ("-Xmx48m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
     with ready(["java", *options, "-cp", folder, "Held", folder]) as process:
         yield Target(process.pid, str(Path(f"/proc/{process.pid}/exe").readlink()),
-                     keys.held("rsa2048", "p256", "p384", "ed25519", *_AES))  # fmt: skip
+                     keys.held("rsa2048", "p256", "p384", "p521", "ed25519", *_AES))  # fmt: skip
 
 
 @contextlib.contextmanager

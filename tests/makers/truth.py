@@ -81,6 +81,20 @@ def _of_number(number: int, size: int) -> Iterator[_Spelling]:
         digits = [(number >> at) % (1 << bits) for at in range(0, number.bit_length(), bits)]
         packed = struct.pack(f"<{len(digits)}{letter}", *digits)
         yield f"{bits}-bit digits", packed, -(-LEAST * width * 8 // bits), False
+    yield from _signed_limbs(number, size)
+
+
+def _signed_limbs(number: int, size: int) -> Iterator[_Spelling]:
+    """long[] of Java's sun.security.util.math.intpoly: balanced digits."""
+    bits, count = {32: (26, 10), 48: (28, 14), 66: (28, 19)}.get(size, (0, 0))
+    limbs = []
+    for _ in range(count - 1):
+        low = number % (1 << bits)
+        limbs.append(low - (1 << bits) if low >> bits - 1 else low)
+        number = (number - limbs[-1]) >> bits
+    if count:
+        packed = struct.pack(f"<{count}q", *limbs, number)
+        yield f"{bits}-bit signed limbs", packed, -(-LEAST * 64 // bits), False
 
 
 def _words(data: bytes, source: str, target: str) -> bytes:

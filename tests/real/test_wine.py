@@ -34,14 +34,21 @@ class Case:
     copy: Path
 
 
-@pytest.fixture(scope="module")
-def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+ARCHITECTURES = {64: "x86_64", 32: "x86"}
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("wine")
-    with crashed(folder) as program:
+    with crashed(folder, bits=request.param) as program:
         pass
     copy = folder / "copy.dmp"
     report = redact_path(str(program.minidump), copy, Options(jobs=1)).report
-    assert (report.format, report.architecture, report.verdict) == ("minidump", "x86_64", "findings")
+    assert (report.format, report.architecture, report.verdict) == (
+        "minidump",
+        ARCHITECTURES[request.param],
+        "findings",
+    )
     assert (report.coverage.unread, report.coverage.limits) == ((), ())
     return Case(program, report.findings, copy)
 

@@ -52,16 +52,17 @@ static EVP_CIPHER_CTX *encrypt(const char *folder, const char *name, const EVP_C
 
 int main(int argc, char **argv)
 {
-    void *held[8];
+    void *held[9];
     must(argc == 2, "a folder");
     held[0] = use(argv[1], "rsa2048.pem", EVP_sha256());
     held[1] = use(argv[1], "rsa3072.pem", EVP_sha256());
     held[2] = use(argv[1], "p256.pem", EVP_sha256());
     held[3] = use(argv[1], "p384.pem", EVP_sha384());
-    held[4] = use(argv[1], "ed25519.pem", NULL);
-    held[5] = agree(argv[1], "x25519.pem");
-    held[6] = encrypt(argv[1], "aes128", EVP_aes_128_gcm());
-    held[7] = encrypt(argv[1], "aes256", EVP_aes_256_cbc());
+    held[4] = use(argv[1], "p521.pem", EVP_sha512());
+    held[5] = use(argv[1], "ed25519.pem", NULL);
+    held[6] = agree(argv[1], "x25519.pem");
+    held[7] = encrypt(argv[1], "aes128", EVP_aes_128_gcm());
+    held[8] = encrypt(argv[1], "aes256", EVP_aes_256_cbc());
     wait_to_be_dumped();
     return held[0] == NULL;
 }
