@@ -18,6 +18,7 @@ from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.curves import curves_of
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
+from dumpscan.matchers.java_scalars import java_scalars
 from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.randomness import (
     Bytes,
@@ -37,7 +38,7 @@ from dumpscan.model import Clue, ClueTable, Evidence, PublicKey
 MAX_CLUES = 65_536
 """Clues of one window; more is a recorded limit."""
 
-_PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 32), 12: (32, 48), 16: (32,), 18: (48,), 24: (64,)}
+_PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 57, 32), 9: (66,), 12: (32, 48), 16: (32,), 18: (48,), 24: (64,)}
 """Words that stand alone -> widths in bytes of the numbers that they may be."""
 
 _IS_PART = np.isin(np.arange(max(_PARTS) + 2), list(_PARTS))
@@ -78,6 +79,7 @@ class EcScalars:
 def _lone(mapped: WordMap) -> Iterator[ClueTable]:
     """Numbers between plain words."""
     begins, lengths = _closed(mapped)
+    yield from java_scalars(mapped, begins[(lengths == 8) | (lengths == 9)])
     for count in sorted(_PARTS):
         starts = np.sort(begins[lengths == count])
         starts = starts[pure(mapped.words, starts, count)]

@@ -56,11 +56,15 @@ class UnalignedOctets:
 
 def _stretches(mapped: WordMap) -> tuple[Positions, Positions]:
     """The first words of numbers, and where their last random-looking words end. The first word may look plain, for
-    few of its bytes are the number's; so may one inside, by chance, that is neither a small number nor a pointer."""
+    few of its bytes are the number's; so may one that is all the number's, by chance: it is then neither a small number
+    nor a pointer."""
     begins, ends = mapped.edges
     gap = np.flatnonzero(begins[1:] - ends[:-1] == 1)
     gap = gap[~small(mapped.words[ends[gap]])]
-    first, end = np.concatenate([begins, begins[gap]]), np.concatenate([ends, ends[gap + 1]])
+    before = np.flatnonzero(~small(mapped.words[begins - 1]) & (begins > 0))
+    behind = np.flatnonzero(~small(mapped.words[np.minimum(ends, len(mapped.words) - 1)]) & (ends < len(mapped.words)))
+    first = np.concatenate([begins, begins[gap], begins[before] - 1, begins[behind]])
+    end = np.concatenate([ends, ends[gap + 1], ends[before], ends[behind] + 1])
     first, end = np.concatenate([first, first - 1]), np.concatenate([end, end])
     fitting = np.flatnonzero(end - first <= _LONGEST)
     first, end = first[fitting], end[fitting]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dumpscan.keys import CURVES, ec_key, point_of
 from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.matchers.integers import DIGITS
+from dumpscan.matchers.java_scalars import JAVA_WORDS
 from dumpscan.model import Candidate, Clue, PublicKey, Span
 from dumpscan.prove.beside import beside
 from dumpscan.prove.comb import width_for, x_coordinates
@@ -81,7 +82,8 @@ class _Numbers:
 
     @classmethod
     def of(cls, clues: Sequence[Clue], pointed: Sequence[int]) -> _Numbers:
-        return cls(pointed, [c for c in clues if c.kind == "digits-alone" and c.encoding in DIGITS], lone_values(clues))
+        told = (*DIGITS, JAVA_WORDS)
+        return cls(pointed, [c for c in clues if c.kind == "digits-alone" and c.encoding in told], lone_values(clues))
 
     def of_width(self, bits: int) -> dict[bytes, tuple[tuple[Span, ...], str]]:
         """Octets in memory order (of numbers that stood otherwise: little-endian), surest first -> their places, and
