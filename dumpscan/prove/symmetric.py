@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from dumpscan.matchers.cng_symmetric import symmetric_key, varied
-from dumpscan.model import Candidate, Clue, Confidence, PublicKey, Severity
+from dumpscan.model import Candidate, Clues, Confidence, PublicKey, Severity, all_clues
 from dumpscan.prove.means import Means
 
 MAX_POINTERS = 10_000
@@ -17,14 +17,14 @@ KINDS = ("key-pointer",)
 
 
 def prove(
-    clues: Sequence[Clue],
+    clues: Clues,
     publics: Sequence[PublicKey],
     read: Callable[[int, int], bytes],
     limits: list[str],
     means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
     """The keys that ``key-pointer`` clues lead to; where they stand, the sweep finds. The rest is for others."""
-    places = dict.fromkeys((clue.value, clue.note, clue.encoding) for clue in clues)
+    places = dict.fromkeys((clue.value, clue.note, clue.encoding) for clue in all_clues(clues, "key-pointer"))
     if len(places) > MAX_POINTERS:
         limits.append("more key objects than the limit of one dump")
     found = []
@@ -36,12 +36,13 @@ def prove(
     return found
 
 
-def generators(candidates: Iterable[Candidate], clues: Iterable[Clue]) -> list[Candidate]:
+def generators(candidates: Iterable[Candidate], clues: Clues) -> list[Candidate]:
     """``candidates``, with the keys that are also the key of a random generator marked down to ``INFO``.
 
     Takes clues of kind ``drbg-key``, whose value is the key, and whose note names the generator.
     """
-    owners = {prefix + clue.value: clue.note for clue in clues if clue.kind == "drbg-key" for prefix in _PREFIXES}
+    keys = all_clues(clues, "drbg-key")
+    owners = {prefix + clue.value: clue.note for clue in keys for prefix in _PREFIXES}
     return [_generator(item, owners[item.identity]) if item.identity in owners else item for item in candidates]
 
 
