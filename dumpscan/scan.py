@@ -43,6 +43,7 @@ from dumpscan.plain import bottom
 from dumpscan.protect import forbid_core_dumps
 from dumpscan.prove.means import Means, here
 from dumpscan.prove.registry import conclude, prove
+from dumpscan.public_places import components, copies, proven_beside, wanted
 from dumpscan.seams import REACH, left_out, seam_stretches, told
 from dumpscan.source import Source
 from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
@@ -322,9 +323,39 @@ def _prove(state: _State, source: Source, layout: Layout, options: Options) -> N
 
 
 def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout: Layout, progress: Progress) -> None:
-    """Give every secret the places that a search of the whole dump finds."""
+    """Give every secret the places that a search of the whole dump finds; and those that this search leads to."""
+    publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
+    limits: list[str] = []
     secrets = state.secrets.settled()
-    needles = needles_for([secret.components.values() for secret in secrets], layout.byte_order == "big")
+    proven = {secret.best.identity for secret in secrets}
+    keys = wanted(state.publics.values(), options.known_keys, proven, limits)
+    placed = _search(state, secrets, keys, job, windows, options, layout, progress)
+    memory = AddressMap(layout)
+    means = Means(partial(memory.around, job.source))
+    found = list(proven_beside(placed, partial(memory.read, job.source), limits, means)) if placed else []
+    state.limits.update(dict.fromkeys(limits, 1))
+    for candidate in found:
+        state.secrets.add(candidate)
+    state.secrets.replace(conclude(found, (), publics))
+    fresh = {candidate.identity for candidate in found} - proven
+    later = [secret for secret in state.secrets.settled() if secret.best.identity in fresh]
+    _search(state, later, [], job, windows, options, layout, silent)
+
+
+def _search(
+    state: _State,
+    secrets: Sequence[Secret],
+    publics: Sequence[PublicKey],
+    job: Job,
+    windows: _Windows,
+    options: Options,
+    layout: Layout,
+    progress: Progress,
+) -> list[PublicKey]:
+    """Note the places of ``secrets``; returns those of ``publics``."""
+    parts = [*(secret.components.values() for secret in secrets), *(components(key) for key in publics)]
+    needles = needles_for(parts, layout.byte_order == "big")
+    placed: list[PublicKey] = []
     if needles.dropped:
         state.limits[f"{needles.dropped} secrets too many to be looked for everywhere"] += 1
     if needles.items:
@@ -335,8 +366,10 @@ def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout:
         state.places += len(found)
         if state.places > PLACE_CAP:
             state.limits["more occurrences than can be kept"] += 1
-        else:
-            _note(found, needles, secrets)
+            continue
+        _note([place for place in found if needles.items[place.needle].secret < len(secrets)], needles, secrets)
+        placed.extend(copies(found, needles.items, len(secrets), publics))
+    return placed
 
 
 def _swept(

@@ -49,6 +49,7 @@ FLOORS = (
     ("matchers.registry", "prove", "signature_check", "known_keys", "heap_values"),
     ("engine",),
     ("sweep",),
+    ("public_places",),
     ("findings",),
     ("scan",),
     ("scan_container",),

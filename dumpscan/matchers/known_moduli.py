@@ -5,8 +5,7 @@ keys in hand every random-looking aligned word of a window can be judged, inside
 
 * p and q of one window: p0 * q0 = n0 (mod 2**64) for the lowest limbs, joined for all words at once;
 * p without q: divided into n, where the window has few random words;
-* d alone: e * d / n is nearly a fraction with the small denominator gcd(p - 1, q - 1);
-* a seed or scalar within 256 bytes of its public key.
+* d alone: e * d / n is nearly a fraction with the small denominator gcd(p - 1, q - 1).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dumpscan.keys import CURVES, ec_key, octets, okp_key, okp_seed_size, point_of, rsa_key
+from dumpscan.keys import rsa_key
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.limb_arithmetic import exponent_fits, exponents, inverse64, little_endian, members
 from dumpscan.matchers.randomness import BLOCK, Bytes, Positions, WordMap, Words, rows, word_map
@@ -28,9 +27,6 @@ MAX_MODULI = 256
 
 MAX_DIVISIONS = 20_000
 """Divisions in one window for primes whose partner is not there."""
-
-_NEAR = 32
-"""Words on either side of a public key where its private half is looked for."""
 
 _Turn = Callable[[Words], Words]
 
@@ -61,7 +57,7 @@ class KnownKeys:
     publics: tuple[PublicKey, ...] = field(repr=False)
     name: str = "known-keys"
     anchors: Sequence[bytes] = ()
-    reach: int = 1024 + 8 * _NEAR
+    reach: int = 1024
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
         moduli = {k.numbers[0]: k.numbers[1] for k in self.publics if k.algorithm == "rsa" and _fit(k)}
@@ -74,7 +70,6 @@ class KnownKeys:
             where = np.flatnonzero(mapped.random[: len(words)])
             if len(where) and moduli:
                 yield from _rsa(mapped, words, where, shift, moduli)
-        yield from _beside_public_keys(mapped, self.publics)
 
 
 def _fit(key: PublicKey) -> bool:
@@ -158,48 +153,3 @@ def _exponents(
             key = rsa_key(n, e, d=d, spans=(span,), encoding=encoding)
             if key:
                 yield key
-
-
-def _beside_public_keys(mapped: WordMap, publics: Sequence[PublicKey]) -> Iterator[Candidate]:
-    """Seeds and scalars near an aligned copy of their public key (its first eight bytes, or x from either end)."""
-    wanted: dict[int, PublicKey] = {}
-    for key in publics[:1024]:
-        if key.algorithm in ("ed25519", "x25519", "ed448", "x448") and len(key.point) >= 32:
-            wanted[int.from_bytes(key.point[:8], "little")] = key
-        elif key.algorithm == "ec" and key.curve in CURVES and len(key.numbers) == 2:
-            x = octets(key.numbers[0], (CURVES[key.curve].key_size + 7) // 8)
-            wanted[int.from_bytes(x[:8], "little")] = wanted[int.from_bytes(x[-8:], "big")] = key
-    if not wanted:
-        return
-    values = np.array(list(wanted), np.uint64)
-    heads = np.unique((values & np.uint64(0xFFFF)).astype(np.int64))
-    table = np.zeros(1 << 16, np.bool_)
-    table[heads] = True
-    places = np.flatnonzero(table[mapped.words.view("<u2")[::4]])
-    places = places[np.isin(mapped.words[places], values)]
-    for place in places[:64].tolist():
-        yield from _near(mapped, place, wanted[int(mapped.words[place])])
-
-
-def _near(mapped: WordMap, place: int, key: PublicKey) -> Iterator[Candidate]:
-    size = (CURVES[key.curve].key_size + 7) // 8 if key.algorithm == "ec" else okp_seed_size(key.algorithm)
-    for word in range(max(0, place - _NEAR), place + _NEAR):
-        start = 8 * word
-        if word == place or start + size > len(mapped.octets) or not mapped.random[word : word + 2].any():
-            continue
-        raw = mapped.octets[start : start + size].tobytes()
-        found = _private(key, raw, Span(mapped.base + start, mapped.base + start + size))
-        if found:
-            yield found
-            return
-
-
-def _private(key: PublicKey, raw: bytes, span: Span) -> Candidate | None:
-    if key.algorithm != "ec":
-        return okp_key(key.algorithm, raw, public=key.point, spans=(span,), encoding="octets")
-    point = (key.numbers[0], key.numbers[1])
-    for order, encoding in ((raw[::-1], "limbs-le"), (raw, "octets")):
-        scalar = int.from_bytes(order, "big")
-        if scalar and point_of(key.curve, scalar) == point:
-            return ec_key(key.curve, scalar, point=point, spans=(span,), encoding=encoding)
-    return None

@@ -4,8 +4,6 @@ import pickle
 import random
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from dumpscan.matchers.known_moduli import KnownKeys
 from dumpscan.model import Candidate, PublicKey
@@ -53,21 +51,6 @@ def test_one_component_amid_random_data(encoding: str, component: str) -> None:
 def test_nothing_of_other_keys() -> None:
     data = random.Random(2).randbytes(1 << 20)
     assert not matches(data, *[PublicKey("rsa", (rsa_numbers(1024, i).public_numbers.n, 65537)) for i in range(3)])
-
-
-def test_seed_and_scalar_near_public_keys() -> None:
-    source = random.Random(9)
-    seed = source.randbytes(32)
-    raw = ed25519.Ed25519PrivateKey.from_private_bytes(seed).public_key()
-    point = raw.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    scalar = ec.generate_private_key(ec.SECP256R1()).private_numbers()
-    x, y = scalar.public_numbers.x, scalar.public_numbers.y
-    data = source.randbytes(4096) + seed + point + source.randbytes(4096)
-    data += x.to_bytes(32, "big") + y.to_bytes(32, "big") + scalar.private_value.to_bytes(32, "big")
-    data += source.randbytes(4096)
-    found = matches(data, PublicKey("ed25519", point=point), PublicKey("ec", (x, y), curve="P-256"))
-    assert {c.kind for c in found} == {"ed25519-private-key", "ec-private-key"}
-    assert {span.start for c in found for span in c.spans} == {4096, 4096 * 2 + 128}
 
 
 def test_picklable() -> None:
