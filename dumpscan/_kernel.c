@@ -1,7 +1,7 @@
 /* The passes over every word of a window, which NumPy can only do in many small steps.
 
-   Each function does what the Python function beside its call does (dumpscan/matchers/randomness.py, sieve.py,
-   integer_structures.py, aes_schedules.py); tests/test_kernel.py holds the two equal. Arrays are NumPy's, contiguous,
+   Each function does what the Python function beside its call does (dumpscan/windows.py, and dumpscan/matchers as the
+   headings name them); tests/test_kernel.py holds the two equal. Arrays are NumPy's, contiguous,
    little-endian; results go into arrays of the caller that are large enough for all there can be. Nothing here
    allocates, and nothing reads outside the arrays it is given. */
 
@@ -82,6 +82,35 @@ static uint64_t load(const uint8_t *from) {
     uint64_t word;
     memcpy(&word, from, 8);
     return word;
+}
+
+/* ------------------------------------------------------------------ windows.py */
+
+#define PAGE 4096
+
+VECTORS static uint8_t any_bit(const Word *page) {
+    uint64_t any = 0;
+    for (int i = 0; i < PAGE / 8; i++)
+        any |= page[i];
+    return any != 0;
+}
+
+static PyObject *live_pages(PyObject *self, PyObject *args) {
+    PyObject *objects[2];
+    Array a[2];
+    if (!PyArg_ParseTuple(args, "OO", &objects[0], &objects[1]) || take_all(objects, a, "oO") < 0)
+        return NULL;
+    uint8_t *out = a[1].view.buf;
+    const uint8_t *octets = a[0].view.buf;
+    int fits = a[0].count == a[1].count * PAGE;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; fits && i < a[1].count; i++)
+        out[i] = any_bit((const Word *)(octets + i * PAGE));
+    Py_END_ALLOW_THREADS
+    give_back(a, 2);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    Py_RETURN_NONE;
 }
 
 /* ------------------------------------------------------------------ randomness.py */
@@ -907,6 +936,7 @@ static PyObject *random_like(PyObject *self, PyObject *args) {
 }
 
 static PyMethodDef methods[] = {
+    {"live_pages", live_pages, METH_VARARGS, "live_pages(octets, flags): which pages of 4096 bytes are not all zero"},
     {"map_words", map_words, METH_VARARGS, "map_words(words, random, dense): see randomness.word_map"},
     {"edges", edges, METH_VARARGS, "edges(flags, starts, ends) -> runs"},
     {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},
