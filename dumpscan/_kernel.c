@@ -198,7 +198,7 @@ static int has_zero(uint64_t word) { return ((word - ONES) & ~word & HIGHS) != 0
 
 /* Whether `count` words are not full of the commonest bytes of machine code; past the last word that one counts. */
 static int is_pure(const Word *words, Py_ssize_t start, Py_ssize_t count, Py_ssize_t last) {
-    Py_ssize_t total = 0, most = count * 3 / 4;
+    Py_ssize_t total = 0, most = count < 6 ? 5 : count < 8 ? 6 : count * 3 / 4;
     for (Py_ssize_t step = 0; step < count && total <= most; step++) {
         uint64_t word = words[start + step < last ? start + step : last];
         total += has_zero(word) + has_zero(~word) + has_zero(word ^ 0x4848484848484848u);
@@ -894,17 +894,20 @@ static PyObject *unaligned(PyObject *self, PyObject *args) {
         Place begin = begins[i], end = ends[i], joined = end;
         if (i + 1 < runs && begins[i + 1] - end == 1 && !is_small(words[end]))
             joined = ends[i + 1];
-        if (joined - begin + 1 < least / 8 || end - begin > most / 8 + 2)
+        if (joined - begin + 3 < least / 8 || end - begin > most / 8 + 2)
             continue;
-        for (Place first = begin ? begin - 1 : 0; first <= begin; first++) {
+        int behind = end < count && !is_small(words[end]);
+        int far = begin > 1 && !is_small(words[begin - 1]) && (i == 0 || ends[i - 1] < begin - 1);
+        for (Place first = far ? begin - 2 : begin ? begin - 1 : 0; first <= begin; first++) {
             uint64_t head = words[first];
+            Place longer = behind && first + 2 > begin ? end + 1 : end, whole = first + 2 > begin ? joined : end;
             for (Place shift = 1; shift < 8; shift++) {
                 uint64_t before = head & (((uint64_t)1 << 8 * shift) - 1);
                 if (shift == 4 ? before >= HEAD_SIZE : before != 0)
                     continue;
                 for (Py_ssize_t kind = 0; kind < kinds; kind++) {
                     Place size = sizes[kind], last = first + (shift + size - 1) / 8, start = 8 * first + shift;
-                    int closes = end == last || end == last + 1 || joined == last || joined == last + 1;
+                    int closes = end == last || end == last + 1 || longer == last || whole == last || whole == last + 1;
                     if (closes && (head || size == P521) && start <= 8 * count - size && totals[kind] < room)
                         out[kind * room + totals[kind]++] = start;
                 }

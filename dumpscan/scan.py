@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
-import signal
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set, Sized
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence, Set
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
-from dumpscan.errors import FormatError, IncompleteError
+from dumpscan.errors import FormatError
 from dumpscan.findings import Locator, Objects, Place, Secret, Secrets, findings
 from dumpscan.formats.memory_map import AddressMap
 from dumpscan.formats.registry import plain_view, read_layout
@@ -40,7 +36,6 @@ from dumpscan.model import (
     all_clues,
 )
 from dumpscan.plain import bottom
-from dumpscan.protect import forbid_core_dumps
 from dumpscan.prove.means import Means, here
 from dumpscan.prove.registry import conclude, prove
 from dumpscan.public_places import components, copies, proven_beside, wanted
@@ -48,6 +43,7 @@ from dumpscan.seams import REACH, left_out, seam_stretches, told
 from dumpscan.source import Source
 from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
 from dumpscan.windows import MARGIN, WINDOW, Window, cut, plan
+from dumpscan.workers import nothing, pool
 from dumpscan.wrappers import open_source
 
 CLUE_CAP = 1_000_000
@@ -134,7 +130,7 @@ def scan_source(
     )
     windows = _Windows(source, layout, options)
     with ThreadPoolExecutor(1) as side, _stopping() as stopped:
-        with _pool(options, windows, partial(prepare, job)) as executor:
+        with pool(options.workers, windows, partial(prepare, job)) as executor:
             digest = side.submit(content_digest, bottom(source), stopped) if options.digest else None
             state = _first_pass(executor, job, windows, options, progress)
         if windows.left_out:
@@ -212,51 +208,6 @@ class _State:
 
 
 @contextmanager
-def _pool(options: Options, windows: Sized, prepare: Callable[[], None]) -> Iterator[Executor | None]:
-    """A process pool whose workers are prepared, or None where one process does: few windows, or ``jobs`` 1.
-
-    ``prepare`` is picklable and compiles what the work needs. Where processes are forked they share what was
-    compiled before; where they cannot be (macOS, Windows) each prepares itself.
-    """
-    workers = min(options.workers, len(windows))
-    forked = sys.platform == "linux"
-    if forked or workers <= 1:
-        prepare()
-    if workers <= 1:
-        yield None
-        return
-    context = multiprocessing.get_context("fork" if forked else "spawn")
-    others = multiprocessing.active_children()
-    executor = ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,))
-    try:
-        executor.submit(_nothing).result()  # the processes are forked now, before there are other threads
-        yield executor
-    except BaseException as error:
-        executor.shutdown(wait=False)  # futures that are cancelled would be complained of by its thread
-        for process in multiprocessing.active_children():
-            if process not in others:
-                process.kill()  # it has nothing to lose, and may hold a lock that the wait for it needs
-        if isinstance(error, BrokenProcessPool):
-            raise IncompleteError("a worker process died (killed, or out of memory)") from None
-        raise
-    executor.shutdown()
-
-
-def _nothing() -> None:
-    """The first task of a pool."""
-
-
-def _start_worker(prepare: Callable[[], None] | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    forbid_core_dumps()
-    if prepare:
-        prepare()
-
-
-@contextmanager
 def _stopping() -> Iterator[threading.Event]:
     """An event that is set when the context is left by an error: who waits for a thread need not wait long."""
     event = threading.Event()
@@ -312,7 +263,7 @@ def _prove(state: _State, source: Source, layout: Layout, options: Options) -> N
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
     # what stands at a seam may have been met in several address spaces
     clues: Clues = tuple(dict.fromkeys(all_clues(state.tables))) if layout.spaces else state.tables
-    with _pool(options, range(state.clues // MANY_CLUES * options.workers), _nothing) as executor:
+    with pool(options.workers, range(state.clues // MANY_CLUES * options.workers), nothing) as executor:
         means = Means(partial(memory.around, source), executor.map if executor else here)
         proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source), means)
     state.limits.update(limits)
@@ -377,7 +328,7 @@ def _swept(
 ) -> Iterator[tuple[list[Found], bool]]:
     if not needles.items:
         return
-    with _pool(options, windows, partial(hand_over, needles, options.engine)) as executor:
+    with pool(options.workers, windows, partial(hand_over, needles, options.engine)) as executor:
         work = partial(_sweep_window, needles.token)
         for window, result in zip(windows, run(executor, options.workers, work, job, windows), strict=True):
             yield result

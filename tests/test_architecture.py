@@ -16,6 +16,7 @@ FLOORS = (
     ("model", "kernel", "errors", "protect", "mappings", "parts"),
     (
         "cache",
+        "workers",
         "source",
         "plain",
         "literals",

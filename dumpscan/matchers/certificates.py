@@ -1,6 +1,7 @@
 """Public keys in certificates, SubjectPublicKeyInfo and PKCS#1, in DER and PEM: material for proofs, not findings.
 
-RFC 5280 (Certificate), RFC 5480, RFC 8410 and RFC 3279 (SubjectPublicKeyInfo), RFC 8017 (RSAPublicKey).
+RFC 5280 (Certificate), RFC 5480, RFC 8410 and RFC 3279 (SubjectPublicKeyInfo; Diffie-Hellman's by PKCS #3 too),
+RFC 8017 (RSAPublicKey).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 from dumpscan import asn1, keys
 from dumpscan.asn1 import Buffer
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.der import OKP_OIDS, ec_point
+from dumpscan.matchers.der import DH_OIDS, OKP_OIDS, ec_point
 from dumpscan.matchers.pem import body_of, decode
 from dumpscan.model import PublicKey
 
@@ -22,6 +23,9 @@ _MAX_NAMES = 3072
 """Bytes between the start of a certificate and its key: serial number, algorithm, issuer, validity, subject."""
 _TBS = bytes.fromhex("a00302010202")
 _RSA, _EC, _DSA = "1.2.840.113549.1.1.1", "1.2.840.10045.2.1", "1.2.840.10040.4.1"
+_EC_OID = "06072a8648ce3d0201"
+_GROUP_OIDS = ("06072a8648ce380401", "06092a864886f70d010301", "06072a8648ce3e0201")
+"""DSA, and Diffie-Hellman by PKCS #3 and X9.42."""
 _NAME_PARTS = {bytes.fromhex("550403"): "CN", bytes.fromhex("55040a"): "O", bytes.fromhex("55040b"): "OU"}
 _LABELS = (b"CERTIFICATE", b"TRUSTED CERTIFICATE", b"PUBLIC KEY", b"RSA PUBLIC KEY")
 _PEM_BODY = re.compile(rb"[A-Za-z0-9+/=\s\\]{0,%d}" % (MAX_CERTIFICATE * 3 // 2))
@@ -52,9 +56,11 @@ def public_key_at(data: Buffer, spki: asn1.Element, label: str = "") -> PublicKe
         return PublicKey("ec", point, curve=curve or "", label=label, start=spki.start) if point else None
     group = [] if parameters is None else asn1.numbers(data, parameters.body, parameters.end, 3)[0]
     y = asn1.number(raw, asn1.element(raw, 0, len(raw), asn1.INTEGER))
-    if oid != _DSA or len(group) != 3 or y is None:
+    if y is None or len(group) < 2:
         return None
-    return PublicKey("dsa", (*group, y), label=label, start=spki.start)
+    if oid == _DSA and len(group) == 3:
+        return PublicKey("dsa", (*group, y), label=label, start=spki.start)
+    return PublicKey("dh", (*group[:2], y), label=label, start=spki.start) if oid in DH_OIDS else None
 
 
 def rsa_public_key_at(data: Buffer, pos: int, limit: int, label: str, start: int) -> PublicKey | None:
@@ -141,7 +147,7 @@ def _spki_anchors() -> tuple[bytes, ...]:
         rsa + b"\x03\x82",
         rsa + b"\x03\x81",
         rsa + b"\x03\x5c",
-        bytes.fromhex("06072a8648ce3d0201"),
+        *(bytes.fromhex(oid) for oid in (_EC_OID, *_GROUP_OIDS)),
         *(bytes.fromhex("06032b65" + arc + "03" + size + "00") for arc, size in
           (("6e", "21"), ("6f", "39"), ("70", "21"), ("71", "3a"))),
     )  # fmt: skip

@@ -150,13 +150,16 @@ def _cng_dsa(data: memoryview, at: int) -> Evidence | None:
 
 def _cng_dh(data: memoryview, at: int) -> Evidence | None:
     (size,) = _words(data, at + 4, 1)
-    fields = _Fields(data, at + 8, [size] * 4 if 64 <= size <= 1024 else [])
+    private = bytes(data[at : at + 4]) == b"DHPV"
+    fields = _Fields(data, at + 8, [size] * (4 if private else 3) if 64 <= size <= 1024 else [])
     if not fields.spans or not fields.whole:
         return None
-    p, g, y, x = fields.numbers
+    p, g, y = fields.numbers[:3]
     if p.bit_length() <= 8 * (size - 1) or not (1 < g < p and 1 < y < p and p & 1):
         return None
-    return keys.dh_key(p, g, x, y, spans=fields.spans[3:], encoding="cng-blob")
+    if not private:
+        return PublicKey("dh", (p, g, y), label="CNG public key blob", start=at)
+    return keys.dh_key(p, g, fields.numbers[3], y, spans=fields.spans[3:], encoding="cng-blob")
 
 
 def _capi_rsa(data: memoryview, at: int) -> Evidence | None:
@@ -208,7 +211,7 @@ def _table() -> tuple[tuple[bytes, int, Parse], ...]:
     rows: list[tuple[bytes, int, Parse]] = [(magic, 0, _cng_rsa) for magic in (_RSA_PUBLIC, *_RSA_PRIVATE)]
     rows += [(family + letter, 0, _cng_ec) for family in (b"ECS", b"ECK") for letter in _NAMED_CURVES]
     rows += [(magic, 0, _cng_ec) for magic in (b"ECKV", b"ECDV", b"ECKP", b"ECDP")]
-    rows += [(b"DSPV", 0, _cng_dsa), (b"DPV2", 0, _cng_dsa), (b"DHPV", 0, _cng_dh)]
+    rows += [(b"DSPV", 0, _cng_dsa), (b"DPV2", 0, _cng_dsa), (b"DHPV", 0, _cng_dh), (b"DHPB", 0, _cng_dh)]
     rows += [(b"KDBM\x01\0\0\0", 0, key_data_blob), (_PVK, 0, _pvk), (b"KSSM", -4, bcrypt_object)]
     rows += [(b"%c\x02\0\0\0%c\0\0RSA%c" % (kind, algorithm, digit), 0, _capi_rsa)
              for kind, digit in ((7, 0x32), (6, 0x31)) for algorithm in (0xA4, 0x24)]  # fmt: skip

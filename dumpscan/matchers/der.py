@@ -25,7 +25,7 @@ OKP_OIDS = {"1.3.101.110": "x25519", "1.3.101.111": "x448", "1.3.101.112": "ed25
 _RSA_OIDS = {"1.2.840.113549.1.1.1", "1.2.840.113549.1.1.7", "1.2.840.113549.1.1.10"}
 _EC_OIDS = {"1.2.840.10045.2.1", "1.3.132.1.12", "1.3.132.1.13"}
 _DSA_OID = "1.2.840.10040.4.1"
-_DH_OIDS = {"1.2.840.113549.1.3.1", "1.2.840.10046.2.1"}
+DH_OIDS = {"1.2.840.113549.1.3.1", "1.2.840.10046.2.1"}
 _ENCRYPTION_OIDS = ("1.2.840.113549.1.5.", "1.2.840.113549.1.12.1.")
 
 _CURVES_BY_WIDTH = {
@@ -246,7 +246,7 @@ def _discrete_log(
         p, q, g = group
         return keys.dsa_key(p, q, g, x, spans=_NOWHERE, encoding=encoding)
     p, g = group[:2]
-    if oid not in _DH_OIDS or p.bit_length() < 512 or not 1 < x < p or not 1 < g < p:
+    if oid not in DH_OIDS or p.bit_length() < 512 or not 1 < x < p or not 1 < g < p:
         return None
     key = keys.dh_key(p, g, x, pow(g, x, p), spans=_NOWHERE, encoding=encoding)
     return key and replace(key, confidence=Confidence.VALIDATED, evidence="exponent in range of its group")
@@ -321,7 +321,7 @@ def opaque_private_key(der: bytes, spans: Sequence[Span], encoding: str) -> Cand
     if oid is None or name is None:
         return None
     curve = asn1.oid(der, asn1.element(der, name.end, parts[1].end))
-    known = oid in _RSA_OIDS | _DH_OIDS | {_DSA_OID, *OKP_OIDS}
+    known = oid in _RSA_OIDS | DH_OIDS | {_DSA_OID, *OKP_OIDS}
     if known or (oid in _EC_OIDS and (curve is None or curve in keys.CURVE_OIDS)):
         return None
     payload = asn1.content(der, parts[2])

@@ -177,7 +177,7 @@ def pure(words: Words, starts: Positions, count: int = 8) -> Flags:
         clean = np.empty(len(starts), np.bool_)
         kernel.native.pure(words, starts, clean, count)
         return clean
-    most = count * 3 // 4
+    most = 5 if count < 6 else max(6, count * 3 // 4)
     alive = np.arange(len(starts))
     total = np.zeros(len(starts), np.uint8)
     for first, last in ((0, 2), (2, 4), (4, count)):

@@ -13,7 +13,7 @@ import numpy as np
 from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.ec_scalars import alone
-from dumpscan.matchers.randomness import Positions, WordMap, rows, small, various_at, word_map
+from dumpscan.matchers.randomness import Positions, WordMap, different, rows, small, various_at, word_map
 from dumpscan.model import Clue, ClueTable
 
 SIZES = (32, 48, 56, 57, 64, 66)
@@ -63,7 +63,7 @@ def _places(mapped: WordMap) -> Iterator[tuple[int, Positions]]:
         starts = np.concatenate([_starts(*some, size) for some in stretches])
         if size != 66:  # half of the scalars of P-521 begin with a zero byte
             starts = starts[mapped.words[starts // 8] != 0]
-        yield size, np.sort(starts[starts <= len(mapped.octets) - size])[: MAX_TRIED + 1]
+        yield size, different(starts[starts <= len(mapped.octets) - size])[: MAX_TRIED + 1]
 
 
 def _stretches(mapped: WordMap) -> tuple[Positions, Positions]:
@@ -71,13 +71,16 @@ def _stretches(mapped: WordMap) -> tuple[Positions, Positions]:
     few of its bytes are the number's; so may one that is all the number's, by chance: it is then neither a small number
     nor a pointer."""
     begins, ends = mapped.edges
+    words = mapped.words
     gap = np.flatnonzero(begins[1:] - ends[:-1] == 1)
-    gap = gap[~small(mapped.words[ends[gap]])]
-    before = np.flatnonzero(~small(mapped.words[begins - 1]) & (begins > 0))
-    behind = np.flatnonzero(~small(mapped.words[np.minimum(ends, len(mapped.words) - 1)]) & (ends < len(mapped.words)))
-    first = np.concatenate([begins, begins[gap], begins[before] - 1, begins[behind]])
-    end = np.concatenate([ends, ends[gap + 1], ends[before], ends[behind] + 1])
-    first, end = np.concatenate([first, first - 1]), np.concatenate([end, end])
+    gap = gap[~small(words[ends[gap]])]
+    behind = np.flatnonzero(ends < len(words))
+    behind = behind[~small(words[ends[behind]])]
+    first = np.concatenate([begins, begins[gap], begins[behind]])
+    end = np.concatenate([ends, ends[gap + 1], ends[behind] + 1])
+    far = np.flatnonzero(begins > 1)
+    far = far[~small(words[begins[far] - 1]) & ~mapped.random[begins[far] - 2]]
+    first, end = np.concatenate([first, first - 1, begins[far] - 2]), np.concatenate([end, end, ends[far]])
     fitting = np.flatnonzero(end - first <= _LONGEST)
     first, end = first[fitting], end[fitting]
     head = mapped.words[np.maximum(first, 0)]

@@ -47,9 +47,9 @@ def rsa_numbers(bits: int, index: int = 0) -> rsa.RSAPrivateNumbers:
 @cache
 def _rsa_numbers(bits: int, index: int) -> rsa.RSAPrivateNumbers:
     source = random.Random(f"{bits} {index}")
-    primes = {_prime(bits // 2, 2, source)}
+    primes = {seeded_prime(bits // 2, 2, source)}
     while len(primes) < 2:
-        primes.add(_prime(bits // 2, 2, source))
+        primes.add(seeded_prime(bits // 2, 2, source))
     p, q = sorted(primes, reverse=True)
     return _numbers(p, q)
 
@@ -57,7 +57,7 @@ def _rsa_numbers(bits: int, index: int) -> rsa.RSAPrivateNumbers:
 _SMALL_PRIMES = math.prod(n for n in range(3, 2000) if all(n % m for m in range(2, math.isqrt(n) + 1)))
 
 
-def _prime(bits: int, divisor: int, source: random.Random) -> int:
+def seeded_prime(bits: int, divisor: int, source: random.Random) -> int:
     """A prime of ``bits`` bits, the two highest set, congruent to 1 modulo ``divisor`` but not modulo 65537."""
     while True:
         p = (source.getrandbits(bits) | 3 << (bits - 2)) // divisor * divisor + 1
@@ -75,9 +75,9 @@ def _numbers(p: int, q: int) -> rsa.RSAPrivateNumbers:
 def rsa_numbers_with_common_factor(factor: int, bits: int = 1024) -> rsa.RSAPrivateNumbers:
     """A key whose p - 1 and q - 1 share ``factor``, so that d = 1/e modulo their least common multiple is short."""
     source = random.Random(factor)
-    primes = {_prime(bits // 2, 2 * factor, source)}
+    primes = {seeded_prime(bits // 2, 2 * factor, source)}
     while len(primes) < 2:
-        primes.add(_prime(bits // 2, 2 * factor, source))
+        primes.add(seeded_prime(bits // 2, 2 * factor, source))
     p, q = sorted(primes, reverse=True)
     return _numbers(p, q)
 

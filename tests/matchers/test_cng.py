@@ -145,6 +145,8 @@ def test_cng_dh() -> None:
     blob = b"DHPV" + struct.pack("<I", 128) + b"".join(v.to_bytes(128, "big") for v in (p, g, pow(g, x, p), x))
     assert candidates(CNG, blob)[0].kind == "dh-private-key"
     assert candidates(CNG, blob[:-1] + bytes([blob[-1] ^ 1])) == []
+    (public,) = publics(CNG, b"DHPB" + blob[4:-128])
+    assert (public.algorithm, public.numbers) == ("dh", (p, g, pow(g, x, p)))
 
 
 @pytest.mark.parametrize("size", [16, 24, 32])

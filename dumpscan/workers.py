@@ -1,0 +1,59 @@
+"""A pool of prepared processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sized
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+from dumpscan.errors import IncompleteError
+from dumpscan.protect import forbid_core_dumps
+
+
+@contextmanager
+def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Executor | None]:
+    """A process pool whose workers are prepared, or None where one process does: few windows, or ``most`` 1.
+
+    ``prepare`` is picklable and compiles what the work needs. Where processes are forked they share what was
+    compiled before; where they cannot be (macOS, Windows) each prepares itself.
+    """
+    workers = min(most, len(windows))
+    forked = sys.platform == "linux"
+    if forked or workers <= 1:
+        prepare()
+    if workers <= 1:
+        yield None
+        return
+    context = multiprocessing.get_context("fork" if forked else "spawn")
+    others = multiprocessing.active_children()
+    executor = ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,))
+    try:
+        executor.submit(nothing).result()  # the processes are forked now, before there are other threads
+        yield executor
+    except BaseException as error:
+        executor.shutdown(wait=False)  # futures that are cancelled would be complained of by its thread
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.kill()  # it has nothing to lose, and may hold a lock that the wait for it needs
+        if isinstance(error, BrokenProcessPool):
+            raise IncompleteError("a worker process died (killed, or out of memory)") from None
+        raise
+    executor.shutdown()
+
+
+def nothing() -> None:
+    """The first task of a pool."""
+
+
+def _start_worker(prepare: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    forbid_core_dumps()
+    if prepare:
+        prepare()
