@@ -882,27 +882,30 @@ static PyObject *closed(PyObject *self, PyObject *args) {
 }
 
 /* The words at `begins`, and those before them, that stand behind the size of a chunk of glibc's heap from `least` to
-   below `most` bytes; see ec_scalars._heads. */
+   below `most` bytes, where two of four words look random; see ec_scalars._heads. */
 static PyObject *heads(PyObject *self, PyObject *args) {
-    PyObject *objects[3];
-    Array a[3];
+    PyObject *objects[4];
+    Array a[4];
     unsigned long long least, most;
-    if (!PyArg_ParseTuple(args, "OOOKK", &objects[0], &objects[1], &objects[2], &least, &most) ||
-        take_all(objects, a, "llI") < 0)
+    if (!PyArg_ParseTuple(args, "OOOOKK", &objects[0], &objects[1], &objects[2], &objects[3], &least, &most) ||
+        take_all(objects, a, "lolI") < 0)
         return NULL;
     const Word *words = a[0].view.buf;
-    const Place *begins = a[1].view.buf;
-    Place *out = a[2].view.buf;
-    Py_ssize_t runs = a[1].count, found = 0, bad = a[2].count < 2 * runs;
+    const uint8_t *random = a[1].view.buf;
+    const Place *begins = a[2].view.buf;
+    Place *out = a[3].view.buf;
+    Py_ssize_t runs = a[2].count, last = a[0].count - 4, found = 0;
+    int bad = a[1].count < a[0].count || a[3].count < 2 * runs;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < runs && !bad; i++) {
         bad = begins[i] < 0 || begins[i] >= a[0].count;
         for (Py_ssize_t start = begins[i] - 1; start <= begins[i] && !bad; start++)
-            if (start > 0 && !(words[start - 1] & 0xA) && words[start - 1] - least < most - least)
+            if (start > 0 && start <= last && !(words[start - 1] & 0xA) && words[start - 1] - least < most - least &&
+                random[start] + random[start + 1] + random[start + 2] + random[start + 3] >= 2)
                 out[found++] = start;
     }
     Py_END_ALLOW_THREADS
-    give_back(a, 3);
+    give_back(a, 4);
     if (bad)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     return PyLong_FromSsize_t(found);
@@ -910,17 +913,16 @@ static PyObject *heads(PyObject *self, PyObject *args) {
 
 /* ------------------------------------------------------------------ likeness.py */
 
-enum { ZERO, LOW, LETTER, PRINTABLE, UTF8, SAME, LANE, LIKENESS_LIMITS = LANE + 12 };
+enum { SETS = 6, UTF8 = SETS, SAME, LANE, LIKENESS_LIMITS = LANE + 12 };
 
-/* Whether a row may be random; `most` says how often at most it has each property. See likeness.random_like. */
-static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most) {
+/* Whether a row may be random; `most` says how often at most it has each property, `sets` which sets each byte is in.
+   See likeness.random_like. */
+static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most, const uint8_t *sets) {
     int64_t counts[LANE] = {0}, same[256] = {0}, doubles[8][8] = {{0}}, floats[4][16] = {{0}};
     for (Py_ssize_t i = 0; i < size; i++) {
         uint8_t byte = row[i];
-        counts[ZERO] += byte == 0;
-        counts[LOW] += byte < 16;
-        counts[LETTER] += byte >= 'a' && byte <= 'z';
-        counts[PRINTABLE] += byte >= ' ' && byte <= '~';
+        for (int set = 0; set < SETS; set++)
+            counts[set] += sets[byte] >> set & 1;
         counts[UTF8] += i + 2 < size && byte >> 4 == 0xE && (row[i + 1] & 0xC0) == 0x80 && (row[i + 2] & 0xC0) == 0x80;
         if (++same[byte] > most[SAME] || ++doubles[i & 7][byte >> 4 & 7] > most[LANE + (i & 7)] ||
             ++floats[i & 3][byte >> 4] > most[LANE + 8 + (i & 3)])
@@ -993,19 +995,20 @@ static PyObject *unaligned(PyObject *self, PyObject *args) {
 }
 
 static PyObject *random_like(PyObject *self, PyObject *args) {
-    PyObject *objects[3];
-    Array a[3];
+    PyObject *objects[4];
+    Array a[4];
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "OOOn", &objects[0], &objects[1], &objects[2], &size) ||
-        take_all(objects, a, "olO") < 0)
+    if (!PyArg_ParseTuple(args, "OOOOn", &objects[0], &objects[1], &objects[2], &objects[3], &size) ||
+        take_all(objects, a, "oloO") < 0)
         return NULL;
-    uint8_t *out = a[2].view.buf;
-    Py_ssize_t some = size > 0 ? a[0].count / size : 0, bad = size < 1 || a[1].count < LIKENESS_LIMITS || a[2].count < some;
+    uint8_t *out = a[3].view.buf;
+    Py_ssize_t some = size > 0 ? a[0].count / size : 0;
+    int bad = size < 1 || a[1].count < LIKENESS_LIMITS || a[2].count < 256 || a[3].count < some;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < some && !bad; i++)
-        out[i] = (uint8_t)is_random_like((const uint8_t *)a[0].view.buf + i * size, size, a[1].view.buf);
+        out[i] = (uint8_t)is_random_like((const uint8_t *)a[0].view.buf + i * size, size, a[1].view.buf, a[2].view.buf);
     Py_END_ALLOW_THREADS
-    give_back(a, 3);
+    give_back(a, 4);
     if (bad)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     Py_RETURN_NONE;
@@ -1026,7 +1029,7 @@ static PyMethodDef methods[] = {
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
     {"counts", counts, METH_VARARGS, "counts(words, sizes, halves, small, most) -> (number of halves, number of small)"},
     {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
-    {"random_like", random_like, METH_VARARGS, "random_like(table, limits, flags, size)"},
+    {"random_like", random_like, METH_VARARGS, "random_like(table, limits, sets, flags, size)"},
     {"borders", borders, METH_VARARGS,
      "borders(words, random, dense, begins, ends, first, after, least, uneven) -> (number of first, of after)"},
     {"digit_starts", digit_starts, METH_VARARGS,

@@ -82,6 +82,7 @@ def view(data: bytes, phase: int = 0) -> View:
 
 
 SEEDS = range(24)
+BYTES = np.zeros(256, np.uint8)
 WORDS, FLAGS, PLACES = np.zeros(9, np.uint64), np.zeros(9, np.bool_), np.zeros(9, np.int64)
 
 
@@ -227,8 +228,9 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("pure", (np.zeros(9, np.uint64), np.array([-1]), np.zeros(1, np.bool_), 8)),
         ("pure", (np.zeros(9, np.uint64), np.array([1, 2]), np.zeros(1, np.bool_), 8)),
         ("distinct", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.int64), 8, 1)),
-        ("random_like", (np.zeros(64, np.uint8), np.zeros(9, np.int64), np.zeros(2, np.bool_), 32)),
-        ("random_like", (np.zeros(64, np.uint8), np.zeros(18, np.int64), np.zeros(1, np.bool_), 32)),
+        ("random_like", (np.zeros(64, np.uint8), np.zeros(9, np.int64), BYTES, np.zeros(2, np.bool_), 32)),
+        ("random_like", (np.zeros(64, np.uint8), np.zeros(20, np.int64), BYTES, np.zeros(1, np.bool_), 32)),
+        ("random_like", (np.zeros(64, np.uint8), np.zeros(20, np.int64), BYTES[:9], np.zeros(2, np.bool_), 32)),
         ("various", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.bool_), 8, 5, 56)),
         ("distinct", (np.zeros(9, np.uint8), np.array([-1]), np.zeros(1, np.int64), 2, 1)),
         ("aes_relations", (np.zeros(9, np.uint32), np.zeros(9, np.int64), 0, 10)),
@@ -260,8 +262,9 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
                 np.zeros(8, np.int64),
             ),
         ),
-        ("heads", (np.zeros(9, np.uint64), np.array([9]), np.zeros(2, np.int64), 1, 2)),
-        ("heads", (np.zeros(9, np.uint64), np.array([1]), np.zeros(1, np.int64), 1, 2)),
+        ("heads", (WORDS, FLAGS, np.array([9]), np.zeros(2, np.int64), 1, 2)),
+        ("heads", (WORDS, FLAGS, np.array([1]), np.zeros(1, np.int64), 1, 2)),
+        ("heads", (WORDS, FLAGS[:8], np.array([1]), np.zeros(2, np.int64), 1, 2)),
         ("map_words", (np.zeros(9, np.uint8), np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
         ("map_words", (np.zeros(18, np.uint64)[::2], np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
     ],
