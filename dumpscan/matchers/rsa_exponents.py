@@ -78,8 +78,7 @@ def _clues(mapped: WordMap) -> Iterator[Clue | ClueTable]:
         alone = begins[ending[np.minimum(begins[:, None] + words - _SHORTER, len(ending) - 1)].any(axis=1)]
         octets = np.concatenate([halves, (8 * alone[:, None] + _UNALIGNED).ravel()])
         yield from _fixed(mapped, "octets", octets, size)
-        for fewer in (1, 2):
-            yield from _fixed(mapped, "octets", np.concatenate([octets, 8 * ends - size + fewer]), size - fewer)
+        yield from _fixed(mapped, "octets", np.concatenate([octets, 8 * ends - size + 1]), size - 1)
     yield from _digits(mapped)
 
 
@@ -91,8 +90,7 @@ def _random_from(mapped: WordMap, words: Positions) -> Positions:
 
 
 def _fixed(mapped: WordMap, encoding: str, starts: Positions, length: int) -> Iterator[ClueTable]:
-    """Numbers of ``length`` bytes; octet strings have no leading zero, and may be shorter than the modulus by a byte
-    (one in 20) or two (one in 2600; one in 490,000 by more)."""
+    """Numbers of ``length`` bytes; octet strings have no leading zero, and may be one byte shorter than the modulus."""
     octets = mapped.octets
     starts = _dense(
         mapped, starts, length, {"limbs-le": 0, "octets": length - 1, "words-msw-le32": length - 4}[encoding]
@@ -126,8 +124,7 @@ def _highest(octets: Bytes, starts: Positions, length: int, encoding: str) -> by
     if encoding == "words-msw-le32":
         return head.view("<u4").astype(">u4").tobytes()
     if length % 8:
-        fewer = -length % 8
-        head = np.concatenate([np.zeros((len(head), fewer), np.uint8), head[:, :-fewer]], axis=1)
+        head = np.concatenate([np.zeros((len(head), 1), np.uint8), head[:, :7]], axis=1)
     return head.tobytes()
 
 
