@@ -2,8 +2,8 @@
 
     python -m benchmarks.proofs [COUNT]
 
-Microseconds of processor time a number, of COUNT (default 20,000): by OpenSSL one by one, as the proofs do it where there
-is no compiler, and as they do it with the compiled kernel.
+Microseconds of processor time a number, of COUNT (default 20,000): by OpenSSL one by one, as the proofs do it where
+there is no compiler, and as they do it with the compiled kernel.
 """
 
 from __future__ import annotations
