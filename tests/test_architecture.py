@@ -32,6 +32,8 @@ FLOORS = (
     ("plausibility",),
     (
         "decoders",
+        "zip_methods",
+        "zip_file",
         "windows",
         "seams",
         "encodings",
