@@ -39,9 +39,14 @@ def prove(
 def generators(candidates: Iterable[Candidate], clues: Iterable[Clue]) -> list[Candidate]:
     """``candidates``, with the keys that are also the key of a random generator marked down to ``INFO``.
 
-    Takes clues of kind ``drbg-key``, whose value is the key, and whose note names the generator.
+    Takes clues of kind ``drbg-key``, whose value is the key, and whose note names the generator; and ``schedule-call``,
+    whose value is a key as well, where a ``drbg-call`` has its note, the place of a call in a program, as its value.
     """
-    owners = {prefix + clue.value: clue.note for clue in clues if clue.kind == "drbg-key" for prefix in _PREFIXES}
+    told = list(clues)
+    calls = {clue.value: clue.note for clue in told if clue.kind == "drbg-call"}
+    keys = {clue.value: calls[clue.note] for clue in told if clue.kind == "schedule-call" and clue.note in calls}
+    keys.update((clue.value, clue.note) for clue in told if clue.kind == "drbg-key")
+    owners = {prefix + key: owner for key, owner in keys.items() for prefix in _PREFIXES}
     return [_generator(item, owners[item.identity]) if item.identity in owners else item for item in candidates]
 
 
