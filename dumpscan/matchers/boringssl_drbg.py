@@ -29,11 +29,17 @@ _FRAME = 4096
 """Bytes from the schedule to the end of its function's frame, at most."""
 
 
+_CLANG = 3, 0x210, 0x230
+"""How Clang lays the derivation function out in Chromium 156: from the schedule three words down to the return address,
+bytes up to its frame's saved register, and up to what the word before the schedule points to, the caller's buffer."""
+
+
 def clues(view: View, key: bytes, start: int) -> Iterator[Clue]:
     """What the surroundings of the AES-256 schedule (in plain order) at ``start`` say of its owner.
 
-    ``drbg-key``: it is the generator's, or its derivation function's. ``drbg-call``: where that was called from.
-    ``schedule-call``: where the owner of a schedule that is not told was called from, in the note.
+    ``drbg-key``: it is the generator's, or its derivation function's. ``drbg-call``: what that called left there.
+    ``schedule-call``: what the function of a schedule called that is not told left, in the note. ``drbg-frame``: its
+    frame is that of the derivation function, if this is a process with such a generator.
     """
     if view.pointer_size != 8 or view.byte_order != "little" or start < 0:
         return
@@ -45,6 +51,9 @@ def clues(view: View, key: bytes, start: int) -> Iterator[Clue]:
         yield Clue("drbg-key", key, start, start + 32, "octets", OWNER)
     elif call:
         yield Clue("schedule-call", key, start, start + 32, "octets", call)
+        (out,) = struct.unpack_from("<Q", view.data, start - 8)
+        if (*struct.unpack("<QQ", call[:16]), out - view.address_of(start)) == _CLANG:
+            yield Clue("drbg-frame", key, start, start + 32, "octets", OWNER)
     if derived and call:
         yield Clue("drbg-call", call, start, start + 32, "octets", OWNER)
 

@@ -39,13 +39,17 @@ def prove(
 def generators(candidates: Iterable[Candidate], clues: Iterable[Clue]) -> list[Candidate]:
     """``candidates``, with the keys that are also the key of a random generator marked down to ``INFO``.
 
-    Takes clues of kind ``drbg-key``, whose value is the key, and whose note names the generator; and ``schedule-call``,
-    whose value is a key as well, where a ``drbg-call`` has its note, the place of a call in a program, as its value.
+    Takes clues whose value is a key: ``drbg-key``, whose note names the generator; ``drbg-frame``, which counts where
+    there is a ``drbg-key`` with its note; and ``schedule-call``, where a ``drbg-call`` has its note as the value.
     """
-    told = list(clues)
-    calls = {clue.value: clue.note for clue in told if clue.kind == "drbg-call"}
-    keys = {clue.value: calls[clue.note] for clue in told if clue.kind == "schedule-call" and clue.note in calls}
-    keys.update((clue.value, clue.note) for clue in told if clue.kind == "drbg-key")
+    by_kind: dict[str, list[Clue]] = {}
+    for clue in clues:
+        by_kind.setdefault(clue.kind, []).append(clue)
+    calls = {clue.value: clue.note for clue in by_kind.get("drbg-call", ())}
+    present = {clue.note for clue in by_kind.get("drbg-key", ())}
+    keys = {clue.value: calls[clue.note] for clue in by_kind.get("schedule-call", ()) if clue.note in calls}
+    keys.update((clue.value, clue.note) for clue in by_kind.get("drbg-frame", ()) if clue.note in present)
+    keys.update((clue.value, clue.note) for clue in by_kind.get("drbg-key", ()))
     owners = {prefix + key: owner for key, owner in keys.items() for prefix in _PREFIXES}
     return [_generator(item, owners[item.identity]) if item.identity in owners else item for item in candidates]
 

@@ -11,6 +11,7 @@ import pytest
 from dumpscan import aes
 from dumpscan.matchers.aes_schedules import AesSchedules
 from dumpscan.matchers.base import View
+from dumpscan.matchers.boringssl_drbg import OWNER
 from dumpscan.model import Candidate, Clue, Evidence, Mapped, Severity, Span
 from dumpscan.prove.symmetric import generators
 
@@ -71,12 +72,17 @@ DERIVED = struct.pack("<I", 13) + BLOCK[:12] + KEY + BLOCK + struct.pack(">II", 
 
 
 def called(
-    key: bytes, behind: bytes = b"", frame: int = 528, back: int = BACK, address: int | None = STACK
+    key: bytes,
+    behind: bytes = b"",
+    frame: int = 528,
+    back: int = BACK,
+    address: int | None = STACK,
+    out: int = 0,
 ) -> list[Evidence]:
     """What the matcher makes of a schedule, or of one whose end is lost, behind what a call saved of its frame."""
     schedule = aes.expand(np.frombuffer(key, np.uint8).reshape(1, 8, 4)).tobytes()
-    saved = struct.pack("<QQ", STACK + 64 + frame, back)
-    data = bytes(32) + saved + bytes(16) + (schedule + behind if behind else schedule[:-16]) + bytes(128)
+    saved = struct.pack("<QQQQ", STACK + 64 + frame, back, 0, out)
+    data = bytes(32) + saved + (schedule + behind if behind else schedule[:-16]) + bytes(128)
     mapped = () if address is None else (Mapped(0, address, len(data)),)
     return list(AesSchedules().match(View(memoryview(data), (Span(0, len(data)),), mapped=mapped), []))
 
@@ -110,3 +116,15 @@ def test_a_call_of_a_cipher_tells_nothing() -> None:
     other = random.Random(9).randbytes(32)
     evidence = [*called(KEY), *called(other)]
     assert severity(*evidence, key=KEY) == severity(*evidence, key=other) == Severity.MEDIUM
+
+
+OUT = STACK + 64 + 560
+
+
+def test_its_frame_tells_where_there_is_a_generator() -> None:
+    other = random.Random(9).randbytes(32)
+    left, elsewhere = called(other, out=OUT), called(other, out=OUT + 8)
+    generator = Clue("drbg-key", KEY, 8, 40, "octets", OWNER)
+    assert severity(*left, generator, key=other) == Severity.INFO
+    assert severity(*left, key=other) == severity(*elsewhere, generator, key=other) == Severity.MEDIUM
+    assert severity(*left, generator._replace(note=b"OpenSSL's CTR_DRBG"), key=other) == Severity.MEDIUM
