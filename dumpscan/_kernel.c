@@ -1,7 +1,7 @@
 /* The passes over every word of a window, which NumPy can only do in many small steps.
 
-   Each function does what the Python function beside its call does (dumpscan/matchers/randomness.py, sieve.py,
-   integer_structures.py, aes_schedules.py); tests/test_kernel.py holds the two equal. Arrays are NumPy's, contiguous,
+   Each function does what the Python function beside its call does (dumpscan/windows.py, and dumpscan/matchers as the
+   headings name them); tests/test_kernel.py holds the two equal. Arrays are NumPy's, contiguous,
    little-endian; results go into arrays of the caller that are large enough for all there can be. Nothing here
    allocates, and nothing reads outside the arrays it is given. */
 
@@ -82,6 +82,35 @@ static uint64_t load(const uint8_t *from) {
     uint64_t word;
     memcpy(&word, from, 8);
     return word;
+}
+
+/* ------------------------------------------------------------------ windows.py */
+
+#define PAGE 4096
+
+VECTORS static uint8_t any_bit(const Word *page) {
+    uint64_t any = 0;
+    for (int i = 0; i < PAGE / 8; i++)
+        any |= page[i];
+    return any != 0;
+}
+
+static PyObject *live_pages(PyObject *self, PyObject *args) {
+    PyObject *objects[2];
+    Array a[2];
+    if (!PyArg_ParseTuple(args, "OO", &objects[0], &objects[1]) || take_all(objects, a, "oO") < 0)
+        return NULL;
+    uint8_t *out = a[1].view.buf;
+    const uint8_t *octets = a[0].view.buf;
+    int fits = a[0].count == a[1].count * PAGE;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; fits && i < a[1].count; i++)
+        out[i] = any_bit((const Word *)(octets + i * PAGE));
+    Py_END_ALLOW_THREADS
+    give_back(a, 2);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    Py_RETURN_NONE;
 }
 
 /* ------------------------------------------------------------------ randomness.py */
@@ -167,6 +196,36 @@ static PyObject *edges(PyObject *self, PyObject *args) {
 
 static int has_zero(uint64_t word) { return ((word - ONES) & ~word & HIGHS) != 0; }
 
+/* Whether `count` words are not full of the commonest bytes of machine code; past the last word that one counts. */
+static int is_pure(const Word *words, Py_ssize_t start, Py_ssize_t count, Py_ssize_t last) {
+    Py_ssize_t total = 0, most = count * 3 / 4;
+    for (Py_ssize_t step = 0; step < count && total <= most; step++) {
+        uint64_t word = words[start + step < last ? start + step : last];
+        total += has_zero(word) + has_zero(~word) + has_zero(word ^ 0x4848484848484848u);
+    }
+    return total <= most;
+}
+
+static int distinct_bytes(const uint8_t *from, Py_ssize_t size, Py_ssize_t stride) {
+    uint8_t seen[256] = {0};
+    int total = 0;
+    for (Py_ssize_t step = 0; step < size; step++)
+        seen[from[step * stride]] = 1;
+    for (int value = 0; value < 256; value++)
+        total += seen[value];
+    return total;
+}
+
+/* Whether a row may be random by its bytes; see randomness.various. */
+static int is_various(const uint8_t *row, Py_ssize_t size, int least, int uneven) {
+    int64_t halves[16] = {0}, squares = 0;
+    for (const uint8_t *byte = row; byte < row + size; byte++)
+        halves[*byte >> 4]++;
+    for (int half = 0; half < 16; half++)
+        squares += halves[half] * halves[half];
+    return 16 * squares <= size * (size + uneven) && distinct_bytes(row, size, 1) >= least;
+}
+
 static PyObject *pure(PyObject *self, PyObject *args) {
     PyObject *objects[3];
     Array a[3];
@@ -177,19 +236,14 @@ static PyObject *pure(PyObject *self, PyObject *args) {
     const Word *words = a[0].view.buf;
     const Place *starts = a[1].view.buf;
     uint8_t *out = a[2].view.buf;
-    Py_ssize_t last = a[0].count - 1, some = a[1].count, most = count * 3 / 4, bad = a[2].count < some;
+    Py_ssize_t last = a[0].count - 1, some = a[1].count, bad = a[2].count < some;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < some && !bad; i++) {
         if (starts[i] < 0 || last < 0) {
             bad = 1;
             break;
         }
-        Py_ssize_t total = 0;
-        for (Py_ssize_t step = 0; step < count && total <= most; step++) {
-            uint64_t word = words[starts[i] + step < last ? starts[i] + step : last];
-            total += has_zero(word) + has_zero(~word) + has_zero(word ^ 0x4848484848484848u);
-        }
-        out[i] = total <= most;
+        out[i] = (uint8_t)is_pure(words, starts[i], count, last);
     }
     Py_END_ALLOW_THREADS
     give_back(a, 3);
@@ -215,13 +269,7 @@ static PyObject *distinct(PyObject *self, PyObject *args) {
             bad = 1;
             break;
         }
-        uint8_t seen[256] = {0};
-        int total = 0;
-        for (Py_ssize_t step = 0; step < size; step++)
-            seen[octets[starts[i] + step * stride]] = 1;
-        for (int value = 0; value < 256; value++)
-            total += seen[value];
-        out[i] = total;
+        out[i] = distinct_bytes(octets + starts[i], size, stride);
     }
     Py_END_ALLOW_THREADS
     give_back(a, 3);
@@ -230,7 +278,6 @@ static PyObject *distinct(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* Whether rows may be random by their bytes; see randomness.various. */
 static PyObject *various(PyObject *self, PyObject *args) {
     PyObject *objects[3];
     Array a[3];
@@ -249,24 +296,71 @@ static PyObject *various(PyObject *self, PyObject *args) {
             bad = 1;
             break;
         }
-        uint8_t seen[256] = {0};
-        int64_t halves[16] = {0}, squares = 0;
-        int total = 0;
-        for (const uint8_t *byte = octets + starts[i]; byte < octets + starts[i] + size; byte++) {
-            seen[*byte] = 1;
-            halves[*byte >> 4]++;
-        }
-        for (int value = 0; value < 256; value++)
-            total += seen[value];
-        for (int half = 0; half < 16; half++)
-            squares += halves[half] * halves[half];
-        out[i] = total >= least && 16 * squares <= size * (size + uneven);
+        out[i] = (uint8_t)is_various(octets + starts[i], size, least, uneven);
     }
     Py_END_ALLOW_THREADS
     give_back(a, 3);
     if (bad)
         return PyErr_Format(PyExc_ValueError, "positions outside the octets");
     Py_RETURN_NONE;
+}
+
+static int is_small(uint64_t word) { return word + ((uint64_t)1 << 48) < (uint64_t)1 << 49; }
+
+/* Whether `begins` and `ends` are runs among `count` words, in order, none touching the next. */
+static int are_runs(const Place *begins, const Place *ends, Py_ssize_t runs, Py_ssize_t count) {
+    for (Py_ssize_t i = 0; i < runs; i++)
+        if (begins[i] < 0 || ends[i] <= begins[i] || ends[i] > count || (i && begins[i] <= ends[i - 1]))
+            return 0;
+    return 1;
+}
+
+static Place *put_once(Place *out, const Place *first, Place place) {
+    if (out == first || out[-1] != place)
+        *out++ = place;
+    return out;
+}
+
+/* Where numbers may begin and end, from the runs of random words; see randomness.borders. */
+static PyObject *borders(PyObject *self, PyObject *args) {
+    PyObject *objects[7];
+    Array a[7];
+    int least, uneven;
+    if (!PyArg_ParseTuple(args, "OOOOOOOii", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4],
+                          &objects[5], &objects[6], &least, &uneven) ||
+        take_all(objects, a, "loollII") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const uint8_t *random = a[1].view.buf, *dense = a[2].view.buf, *octets = a[0].view.buf;
+    const Place *begins = a[3].view.buf, *ends = a[4].view.buf;
+    Place *first = a[5].view.buf, *after = a[6].view.buf, *first_out = first, *after_out = after;
+    Py_ssize_t count = a[0].count, runs = a[3].count;
+    if (a[1].count < count || a[2].count < count || a[4].count < runs || a[5].count < 2 * runs ||
+        a[6].count < 2 * runs || !are_runs(begins, ends, runs, count)) {
+        give_back(a, 7);
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    }
+#define JUDGED(start) (is_pure(words, start, 8, count - 1) && is_various(octets + 8 * (start), 64, least, uneven))
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < runs; i++) {
+        Place begin = begins[i], end = ends[i];
+        if (dense[begin] && begin + 8 <= count && (begin < 2 || !random[begin - 2] || is_small(words[begin - 1])) &&
+            JUDGED(begin)) {
+            if (begin > 0 && !is_small(words[begin - 1]))
+                first_out = put_once(first_out, first, begin - 1);
+            first_out = put_once(first_out, first, begin);
+        }
+        if (end >= 8 && dense[end - 8] && (end >= count - 1 || !random[end + 1] || is_small(words[end])) &&
+            JUDGED(end - 8)) {
+            after_out = put_once(after_out, after, end);
+            if (end < count && !is_small(words[end]))
+                after_out = put_once(after_out, after, end + 1);
+        }
+    }
+    Py_END_ALLOW_THREADS
+#undef JUDGED
+    give_back(a, 7);
+    return Py_BuildValue("nn", (Py_ssize_t)(first_out - first), (Py_ssize_t)(after_out - after));
 }
 
 #define BLOCK 1024
@@ -335,6 +429,112 @@ static PyObject *runs_without(PyObject *self, PyObject *args) {
     }
     Py_END_ALLOW_THREADS
     give_back(a, 3);
+    return PyLong_FromSsize_t(found);
+}
+
+/* ------------------------------------------------------------------ integers.py */
+
+typedef struct {
+    uint64_t unused;
+    Py_ssize_t width, least;
+    int tops, different, half_tops;
+} Digits;
+
+#define SIZE_BEFORE ((uint64_t)1 << 16)
+
+/* Whether an array of digits may begin at word `start`; see integers._digit_starts. */
+static int is_digits(const Word *words, const uint8_t *random, Py_ssize_t start, Py_ssize_t last, const Digits *d) {
+    const uint8_t *octets = (const uint8_t *)(words + start);
+    Py_ssize_t filled = 0;
+    for (Py_ssize_t step = 0; step < d->least; step++) {
+        if (step >= 4 && words[start + step] & d->unused)
+            return 0;
+        filled += random[start + step];
+    }
+    int behind_size = words[start - 1] < SIZE_BEFORE;
+    if (filled <= d->least * 5 / 8 && !(behind_size && filled >= d->least / 2))
+        return 0;
+    if (!behind_size && !is_pure(words, start, d->least, last))
+        return 0;
+    int different = distinct_bytes(octets, 8 * d->least, 1);
+    if (different < 5 * d->least)
+        return 0;
+    if (behind_size && d->least <= 4)
+        return 1;
+    if (distinct_bytes(octets + d->width - 1, 8 * d->least / d->width, d->width) < d->tops)
+        return 0;
+    if (d->least > 4)
+        return 1;
+    return different >= d->different && distinct_bytes(octets + 3, d->least, 8) >= d->half_tops &&
+           distinct_bytes(octets + 7, d->least, 8) >= d->half_tops;
+}
+
+static PyObject *digit_starts(PyObject *self, PyObject *args) {
+    PyObject *objects[4];
+    Array a[4];
+    unsigned long long unused;
+    Digits d;
+    if (!PyArg_ParseTuple(args, "OOOOKnniii", &objects[0], &objects[1], &objects[2], &objects[3], &unused, &d.width,
+                          &d.least, &d.tops, &d.different, &d.half_tops) ||
+        take_all(objects, a, "lolI") < 0)
+        return NULL;
+    d.unused = unused;
+    const Place *runs = a[2].view.buf;
+    Place *out = a[3].view.buf;
+    Py_ssize_t count = a[0].count, found = 0, bad = a[1].count < count || (d.width != 4 && d.width != 8) || d.least < 4;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < a[2].count && !bad && found < a[3].count; i++) {
+        bad = runs[i] < 1 || runs[i] >= count;
+        if (!bad && runs[i] + d.least <= count && is_digits(a[0].view.buf, a[1].view.buf, runs[i], count - 1, &d))
+            out[found++] = runs[i];
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 4);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    return PyLong_FromSsize_t(found);
+}
+
+/* ------------------------------------------------------------------ rsa_limbs.py, rsa_exponents.py */
+
+/* Those of `starts` (bytes) where a number of `size` bytes stands that is odd by its byte `low`, has the highest bit of
+   byte `high` set (if that is not negative), and looks random from its first whole word to its last. */
+static PyObject *plausible(PyObject *self, PyObject *args) {
+    PyObject *objects[4];
+    Array a[4];
+    Py_ssize_t size, low, high;
+    if (!PyArg_ParseTuple(args, "OOOOnnn", &objects[0], &objects[1], &objects[2], &objects[3], &size, &low, &high) ||
+        take_all(objects, a, "oolI") < 0)
+        return NULL;
+    const uint8_t *octets = a[0].view.buf, *dense = a[1].view.buf;
+    const Place *starts = a[2].view.buf;
+    Place *out = a[3].view.buf;
+    Py_ssize_t count = a[2].count, last = a[0].count - size, found = 0;
+    if (size < 63 || low < 0 || low >= size || high >= size || a[1].count < a[0].count / 8 || a[3].count < count) {
+        give_back(a, 4);
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Place start = starts[i];
+        if (start < 0 || start > last || !(octets[start + low] & 1) || (high >= 0 && octets[start + high] < 128))
+            continue;
+        Py_ssize_t first = (start + 7) / 8, word = first, end = first + size / 8 - 8;
+        while (word < end && dense[word])
+            word += 8;
+        if (word < end)
+            continue;
+        if (high >= 0) { /* the last words too, and the first of a short number */
+            Py_ssize_t tail = (start + size) / 8 - 8;
+            if (tail < 0)
+                tail = 0;
+            if (!dense[first < tail ? first : tail] || !dense[tail])
+                continue;
+        }
+        out[found++] = start;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 4);
     return PyLong_FromSsize_t(found);
 }
 
@@ -572,8 +772,6 @@ static void add_number(Numbers *numbers, Py_ssize_t start, Py_ssize_t length) {
     }
 }
 
-static int is_small(uint64_t word) { return word + ((uint64_t)1 << 48) < (uint64_t)1 << 49; }
-
 /* Numbers between plain words, from the runs of random words; see ec_scalars._closed. */
 static PyObject *closed(PyObject *self, PyObject *args) {
     PyObject *objects[7];
@@ -587,10 +785,8 @@ static PyObject *closed(PyObject *self, PyObject *args) {
     const Place *begins = a[2].view.buf, *ends = a[3].view.buf;
     Numbers numbers = {a[4].view.buf, (uint64_t)a[4].count - 1, a[5].view.buf, a[6].view.buf, 0};
     Py_ssize_t count = a[0].count, runs = a[2].count;
-    int bad = a[1].count < count || a[3].count < runs || a[4].count < 1 || a[5].count < 8 * runs || a[6].count < 8 * runs;
-    for (Py_ssize_t i = 0; i < runs && !bad; i++)
-        bad = begins[i] < 0 || ends[i] <= begins[i] || ends[i] > count || (i && begins[i] <= ends[i - 1]);
-    if (bad) {
+    if (a[1].count < count || a[3].count < runs || a[4].count < 1 || a[5].count < 8 * runs || a[6].count < 8 * runs ||
+        !are_runs(begins, ends, runs, count)) {
         give_back(a, 7);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
@@ -663,6 +859,63 @@ static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most
     return 1;
 }
 
+/* ------------------------------------------------------------------ unaligned_octets.py */
+
+#define HEAD_SIZE ((uint64_t)1 << 16)
+#define P521 66 /* half of its scalars begin with a zero byte */
+
+/* Numbers of each of `sizes` bytes that begin 1 to 7 bytes into a word behind zeros, or behind a small number of 32
+   bits, and end where random words do: for each size as many as its part of `starts` has room for. `totals` says how
+   many. See unaligned_octets._stretches and below. */
+static PyObject *unaligned(PyObject *self, PyObject *args) {
+    PyObject *objects[6];
+    Array a[6];
+    if (!PyArg_ParseTuple(args, "OOOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5]) ||
+        take_all(objects, a, "llllII") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const Place *begins = a[1].view.buf, *ends = a[2].view.buf, *sizes = a[3].view.buf;
+    Place *out = a[4].view.buf, *totals = a[5].view.buf;
+    Py_ssize_t count = a[0].count, runs = a[1].count, kinds = a[3].count;
+    Place least = INT64_MAX, most = 0;
+    for (Py_ssize_t kind = 0; kind < kinds; kind++) {
+        least = sizes[kind] < least ? sizes[kind] : least;
+        most = sizes[kind] > most ? sizes[kind] : most;
+    }
+    if (kinds < 1 || least < 1 || most > 4096 || a[5].count < kinds || a[2].count < runs ||
+        !are_runs(begins, ends, runs, count)) {
+        give_back(a, 6);
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    }
+    Py_ssize_t room = a[4].count / kinds;
+    Py_BEGIN_ALLOW_THREADS
+    memset(totals, 0, (size_t)kinds * sizeof *totals);
+    for (Py_ssize_t i = 0; i < runs; i++) {
+        Place begin = begins[i], end = ends[i], joined = end;
+        if (i + 1 < runs && begins[i + 1] - end == 1 && !is_small(words[end]))
+            joined = ends[i + 1];
+        if (joined - begin + 1 < least / 8 || end - begin > most / 8 + 2)
+            continue;
+        for (Place first = begin ? begin - 1 : 0; first <= begin; first++) {
+            uint64_t head = words[first];
+            for (Place shift = 1; shift < 8; shift++) {
+                uint64_t before = head & (((uint64_t)1 << 8 * shift) - 1);
+                if (shift == 4 ? before >= HEAD_SIZE : before != 0)
+                    continue;
+                for (Py_ssize_t kind = 0; kind < kinds; kind++) {
+                    Place size = sizes[kind], last = first + (shift + size - 1) / 8, start = 8 * first + shift;
+                    int closes = end == last || end == last + 1 || joined == last || joined == last + 1;
+                    if (closes && (head || size == P521) && start <= 8 * count - size && totals[kind] < room)
+                        out[kind * room + totals[kind]++] = start;
+                }
+            }
+        }
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 6);
+    Py_RETURN_NONE;
+}
+
 static PyObject *random_like(PyObject *self, PyObject *args) {
     PyObject *objects[3];
     Array a[3];
@@ -683,6 +936,7 @@ static PyObject *random_like(PyObject *self, PyObject *args) {
 }
 
 static PyMethodDef methods[] = {
+    {"live_pages", live_pages, METH_VARARGS, "live_pages(octets, flags): which pages of 4096 bytes are not all zero"},
     {"map_words", map_words, METH_VARARGS, "map_words(words, random, dense): see randomness.word_map"},
     {"edges", edges, METH_VARARGS, "edges(flags, starts, ends) -> runs"},
     {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},
@@ -694,6 +948,12 @@ static PyMethodDef methods[] = {
     {"counts", counts, METH_VARARGS, "counts(words, sizes, halves, small, most) -> (number of halves, number of small)"},
     {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
     {"random_like", random_like, METH_VARARGS, "random_like(table, limits, flags, size)"},
+    {"borders", borders, METH_VARARGS,
+     "borders(words, random, dense, begins, ends, first, after, least, uneven) -> (number of first, of after)"},
+    {"digit_starts", digit_starts, METH_VARARGS,
+     "digit_starts(words, random, runs, starts, unused, width, least, tops, different, half_tops) -> number of starts"},
+    {"plausible", plausible, METH_VARARGS, "plausible(octets, dense, starts, kept, size, low, high) -> number kept"},
+    {"unaligned", unaligned, METH_VARARGS, "unaligned(words, begins, ends, sizes, starts, totals)"},
     {"heads", heads, METH_VARARGS, "heads(words, begins, places, least, most) -> number of places"},
     {NULL, NULL, 0, NULL},
 };

@@ -147,7 +147,7 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     owned = 0 if window.seams else sum(len(span) for span in window.offsets(window.owned))
     zero = 0 if window.seams else zero
     if not live:
-        return WindowEvidence(owned, zero, limits=tuple(limits), empty=True)
+        return WindowEvidence(owned, zero, limits=tuple(limits), seconds={"read": timer["read"] / 1e9}, empty=True)
     view = View(
         data,
         live,

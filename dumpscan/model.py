@@ -6,7 +6,7 @@ ones, where the format has no others); sizes are bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import NamedTuple
@@ -248,12 +248,15 @@ class ClueTable:
 
     def clues(self) -> Iterator[Clue]:
         """The clues, one by one."""
-        count = len(self.starts)
-        size, more = len(self.values) // max(count, 1), len(self.notes) // max(count, 1)
-        for index, start in enumerate(self.starts.tolist()):
-            value = self.values[index * size : (index + 1) * size]
-            note = self.notes[index * more : (index + 1) * more]
-            yield Clue(self.kind, value, start, start + self.width, self.encoding, note)
+        return map(self.at, range(len(self.starts)))
+
+    def at(self, index: int) -> Clue:
+        """The clue in row ``index``."""
+        count, start = len(self.starts), int(self.starts[index])
+        size, more = len(self.values) // count, len(self.notes) // count
+        value = self.values[index * size : (index + 1) * size]
+        note = self.notes[index * more : (index + 1) * more]
+        return Clue(self.kind, value, start, start + self.width, self.encoding, note)
 
     def rows(self, kept: NDArray[np.intp], starts: NDArray[np.int64]) -> ClueTable:
         """The clues with the indices ``kept``, at new ``starts``."""
@@ -267,15 +270,20 @@ class ClueTable:
         return replace(self, values=some(self.values), starts=starts, notes=some(self.notes))
 
 
+Clues = Sequence[Clue | ClueTable]
+"""Clues, many of them in tables."""
+
 Evidence = Candidate | PublicKey | Clue | ClueTable
 
 
-def all_clues(evidence: Iterable[Evidence]) -> Iterator[Clue]:
-    """The clues in ``evidence``, those of tables one by one."""
+def all_clues(evidence: Iterable[Evidence], *kinds: str) -> Iterator[Clue]:
+    """The clues in ``evidence``, those of tables one by one; of all kinds if none is named."""
     for item in evidence:
+        if isinstance(item, (Candidate, PublicKey)) or (kinds and item.kind not in kinds):
+            continue
         if isinstance(item, Clue):
             yield item
-        elif isinstance(item, ClueTable):
+        else:
             yield from item.clues()
 
 

@@ -27,6 +27,7 @@ from dumpscan.heap_values import HEAPS
 from dumpscan.keys import public_identity
 from dumpscan.model import (
     Clue,
+    Clues,
     ClueTable,
     Confidence,
     Coverage,
@@ -308,10 +309,9 @@ def _prove(state: _State, source: Source, layout: Layout, options: Options) -> N
     started = time.perf_counter()
     memory = AddressMap(layout)
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
-    found = all_clues(state.tables)
     # what stands at a seam may have been met in several address spaces
-    clues = tuple(dict.fromkeys(found) if layout.spaces else found)
-    with _pool(options, range(len(clues) // MANY_CLUES * options.workers), _nothing) as executor:
+    clues: Clues = tuple(dict.fromkeys(all_clues(state.tables))) if layout.spaces else state.tables
+    with _pool(options, range(state.clues // MANY_CLUES * options.workers), _nothing) as executor:
         means = Means(partial(memory.around, source), executor.map if executor else here)
         proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source), means)
     state.limits.update(limits)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan import kernel
 from dumpscan.model import Mapped, Region, Span
 from dumpscan.source import Source
 
@@ -26,6 +27,7 @@ WINDOW = 8 << 20
 MARGIN = 256 << 10
 """Bytes on either side of the owned span: the greatest ``reach`` of a matcher fits in."""
 
+Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Positions = NDArray[np.int64]
 
@@ -220,6 +222,10 @@ def _gather(stretches: Sequence[Stretch]) -> Window:
     return Window(moved, end - first, Span(0, end - first), stretches[0].address, first % 64)
 
 
+_STEP = 1 << 20
+"""Bytes read at a time: the pages among them are looked at while they are in the processor's cache."""
+
+
 class Reader:
     """Reads windows into one buffer that is used again and again."""
 
@@ -237,14 +243,29 @@ class Reader:
             self._buffer = np.zeros(padded, np.uint8)
         block = self._buffer[:padded]
         view = memoryview(block.data)
-        position = 0
+        live = np.empty(padded // PAGE, np.bool_)
+        tested = position = 0
         for piece in window.pieces:
             block[position : piece.position] = 0
-            self._source.readinto(piece.offset, view[piece.position : piece.position + piece.size])
-            position = piece.position + piece.size
+            end = piece.position + piece.size
+            for start in range(piece.position, end, _STEP):
+                position = min(start + _STEP, end)
+                self._source.readinto(piece.offset + start - piece.position, view[start:position])
+                if position - tested * PAGE >= _STEP:
+                    tested = _test_pages(block, live, tested, position // PAGE)
         block[position:] = 0
-        live: Flags = np.asarray(block.view(np.uint64).reshape(-1, PAGE // 8).any(axis=1))
+        _test_pages(block, live, tested, len(live))
         return view[: window.size], _runs(live, window.size), _zero_bytes(~live, window)
+
+
+def _test_pages(block: Bytes, live: Flags, first: int, end: int) -> int:
+    """Flag the pages from ``first`` to ``end`` that are not all zero; returns ``end``."""
+    pages = block[first * PAGE : end * PAGE]
+    if kernel.native is not None:
+        kernel.native.live_pages(pages, live[first:end])
+    else:
+        live[first:end] = pages.view(np.uint64).reshape(-1, PAGE // 8).any(axis=1)
+    return end
 
 
 def _runs(flags: Flags, size: int) -> tuple[Span, ...]:

@@ -126,6 +126,14 @@ def _is_size(encoding: str) -> Flags:
     return table
 
 
+@lru_cache
+def _is_seed() -> Flags:
+    """By number of octets up to ``_MOST``: whether a seed is that long."""
+    table = np.zeros(_MOST + 1, np.bool_)
+    table[[size for _, size in _OKP.values()]] = True
+    return table
+
+
 def _pointer(words: Words, alignment: int = 8) -> Flags:
     """Whether words are addresses of user or kernel space."""
     top = words >> np.uint64(47)
@@ -157,8 +165,8 @@ def _small_shapes(words: Words, small: Positions) -> Iterator[_Shape]:
     value = words[small].astype(np.int64)
     before, after = words[small - 1], words[small + 1]
     sign = before & np.uint64(0xFFFFFFFF) == 1
-    limbs, octets = np.isin(value, _LIMBS), np.isin(value, _OCTETS)
     sizes = _is_size("limbs-le")
+    limbs, octets = sizes[np.minimum(value, _MOST + 1)], _size_flags(value) & 2 != 0
     room = (after >= words[small]) & (after <= 2 * words[small] + np.uint64(16))
     typed = words[small - 2] & np.uint64(0xFFFFFFFF) <= 16
     short = (value & 0xFFFF == 1) & sizes[np.minimum(value >> 16, _MOST + 1)]
@@ -194,7 +202,7 @@ def _emit(base: int, encoding: str, at: Positions, pointers: Words, sizes: Posit
 def _okp(mapped: WordMap, small: Positions) -> Iterator[Clue]:
     """OpenSSL's ECX_KEY; the public key stands right behind the one byte of the bit field."""
     words, octets = mapped.words, mapped.octets
-    at = small[np.isin(words[small], (32, 56, 57))]
+    at = small[_is_seed()[np.minimum(words[small], _MOST).astype(np.intp)]]
     at = at[_pointer(words[at - 1], 1) & (octets[8 * at - 72] == 1) & (words[at + 1] & np.uint64(0xFFFFFFFF) < 4)]
     for place in at[:64].tolist():
         algorithm, size = _OKP[int(words[place + 1]) & 3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan import kernel
 from dumpscan.matchers.randomness import UNUSED, Bytes, Positions, WordMap, distinct_at, pure
 
 DIGITS = {"digits-30-le32": (30, 4), "digits-28-le32": (28, 4), "digits-60-le64": (60, 8)}
@@ -40,6 +41,11 @@ def _digit_starts(mapped: WordMap, bits: int, width: int, least: int) -> tuple[P
     unused = np.uint64(_UNUSED[bits])
     words = mapped.words
     starts = mapped.runs[_UNUSED[bits]]
+    if kernel.native is not None:
+        found = np.empty(min(len(starts), MAX_STARTS + 1), np.int64)
+        judged = _LEAST_TOPS[bits, least], _LEAST_DIFFERENT[bits], _HALF_TOPS if bits == 30 else 0
+        count = kernel.native.digit_starts(words, mapped.random, starts, found, int(unused), width, least, *judged)
+        return 8 * found[: min(count, MAX_STARTS)], count > MAX_STARTS
     starts = starts[starts <= len(words) - least]
     for step in range(4, least):
         starts = starts[words[starts + step] & unused == 0]

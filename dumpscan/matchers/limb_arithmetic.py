@@ -83,6 +83,9 @@ GREATEST_BY_LIMB = 1024
 """Of gcd(p - 1, q - 1), where the highest limb decides: one key in 570 has a greater one. Where d = 1/e modulo
 (p - 1) * (q - 1), the divisor does not matter."""
 
+MOST_EXPONENT = 1 << 24
+"""Public exponents from which the highest limb does not tell enough."""
+
 _BUCKET_BITS = 22
 
 
@@ -92,7 +95,7 @@ def exponents(highest: Words, n: int, e: int) -> Positions:
     The limb gives the fraction of e * d / n, in units of 2**-64, to some e of these units; like :func:`exponent_fits`,
     for all limbs at once.
     """
-    if not 3 <= e < 1 << 24 or n.bit_length() < 512 or not len(highest):
+    if not 3 <= e < MOST_EXPONENT or n.bit_length() < 512 or not len(highest):
         return np.zeros(0, np.int64)
     size = (n.bit_length() + 7) // 8
     whole, part = divmod((e << 180) // (n >> (8 * size - 128)), 1 << 52)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +143,10 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     """
     random, dense, words = mapped.random, mapped.dense, mapped.words
     begins, ends = mapped.edges
+    if kernel.native is not None:
+        first, after = np.empty(2 * len(begins), np.int64), np.empty(2 * len(ends), np.int64)
+        found = kernel.native.borders(words, random, dense, begins, ends, first, after, _least(64), _UNEVEN)
+        return first[: found[0]], after[: found[1]]
     begins = begins[dense[begins]]
     before = np.maximum(begins - 1, 0)
     begins = begins[(begins < 2) | ~random[before - 1] | small(words[before])]
@@ -234,7 +238,7 @@ def _enough_random(mapped: WordMap, starts: Positions, mask: np.uint64) -> Flags
 def different(starts: Positions) -> Positions:
     """Each of ``starts`` once, in order; ``np.unique`` hashes, and is slow where places lie evenly."""
     starts = np.sort(starts)
-    return starts[np.diff(starts, prepend=-1) > 0]
+    return starts[:1] if len(starts) < 2 else np.concatenate([starts[:1], starts[1:][starts[1:] != starts[:-1]]])
 
 
 def small(words: Words) -> Flags:
@@ -314,5 +318,10 @@ def various_at(octets: Bytes, starts: Positions, size: int) -> Flags:
     if kernel.native is None:
         return various(rows(octets, starts, size))
     flags = np.empty(len(starts), np.bool_)
-    kernel.native.various(octets, starts, flags, size, int(np.ceil(least_distinct(size))), _UNEVEN)
+    kernel.native.various(octets, starts, flags, size, _least(size), _UNEVEN)
     return flags
+
+
+@cache
+def _least(size: int) -> int:
+    return int(np.ceil(least_distinct(size)))

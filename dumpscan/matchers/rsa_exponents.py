@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.likeness import random_like
@@ -90,18 +91,29 @@ def _random_from(mapped: WordMap, words: Positions) -> Positions:
 
 def _fixed(mapped: WordMap, encoding: str, starts: Positions, length: int) -> Iterator[ClueTable]:
     """Numbers of ``length`` bytes; octet strings have no leading zero, and may be one byte shorter than the modulus."""
+    octets = mapped.octets
+    starts = _dense(
+        mapped, starts, length, {"limbs-le": 0, "octets": length - 1, "words-msw-le32": length - 4}[encoding]
+    )
+    if len(starts):
+        yield ClueTable(
+            "rsa-exponent", _highest(octets, starts, length, encoding), starts + mapped.base, length, encoding
+        )
+
+
+def _dense(mapped: WordMap, starts: Positions, length: int, lowest: int) -> Positions:
+    """Those of ``starts``, each once, where a number is odd, whose lowest byte that is, and looks random."""
     octets, dense = mapped.octets, mapped.dense
+    if kernel.native is not None:
+        odd = np.empty(len(starts), np.int64)
+        return different(odd[: kernel.native.plausible(octets, dense, starts, odd, length, lowest, -1)])
     starts = different(starts[(starts >= 0) & (starts <= len(octets) - length)])
-    lowest = {"limbs-le": 0, "octets": length - 1, "words-msw-le32": length - 4}[encoding]
     starts = starts[octets[starts + lowest] & 1 == 1]
     first = -(-starts // 8)
     for step in range(0, length // 8 - 8, 8):
         kept = dense[first + step]
         starts, first = starts[kept], first[kept]
-    if len(starts):
-        yield ClueTable(
-            "rsa-exponent", _highest(octets, starts, length, encoding), starts + mapped.base, length, encoding
-        )
+    return starts
 
 
 def _highest(octets: Bytes, starts: Positions, length: int, encoding: str) -> bytes:

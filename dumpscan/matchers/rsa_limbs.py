@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.limb_arithmetic import little_endian
@@ -109,8 +110,11 @@ def _fixed(mapped: WordMap, placed: dict[str, Positions], size: int) -> Iterator
 def _plausible(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Positions:
     """Those of ``starts``, each once, where a number is odd, of full width, and random-looking throughout."""
     octets = mapped.octets
-    starts = starts[(starts >= 0) & (starts <= len(octets) - size)]
     low, high = (i % size for i in _ENDS[encoding])
+    if kernel.native is not None:
+        kept = np.empty(len(starts), np.int64)
+        return different(kept[: kernel.native.plausible(octets, mapped.dense, starts, kept, size, low, high)])
+    starts = starts[(starts >= 0) & (starts <= len(octets) - size)]
     starts = starts[octets[starts + high] >= 128]
     starts = starts[octets[starts + low] & 1 == 1]
     return different(starts[_filled(mapped.dense, starts, size)])

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.ec_scalars import alone
-from dumpscan.matchers.randomness import Positions, WordMap, different, rows, small, various_at, word_map
+from dumpscan.matchers.randomness import Positions, WordMap, rows, small, various_at, word_map
 from dumpscan.model import Clue, ClueTable
 
 SIZES = (32, 48, 56, 57, 64, 66)
@@ -40,18 +41,29 @@ class UnalignedOctets:
 
     def from_map(self, mapped: WordMap) -> Iterator[Clue | ClueTable]:
         """As :meth:`match`, for a window that is mapped already."""
-        first, end = _stretches(mapped)
-        stretches = [_behind_plain(mapped, first, end, shift) for shift in range(1, 8)]
-        for size in SIZES:
-            starts = np.concatenate([_starts(*some, size) for some in stretches])
-            if size != 66:  # half of the scalars of P-521 begin with a zero byte
-                starts = starts[mapped.words[starts // 8] != 0]
-            starts = different(starts[starts <= len(mapped.octets) - size])
+        for size, starts in _places(mapped):
             if len(starts) > MAX_TRIED:
                 yield Clue("limit", b"", 0, 0, "", b"more unaligned octets than the limit of one window")
                 starts = starts[:MAX_TRIED]
             starts = starts[various_at(mapped.octets, starts, size)]
             yield from alone(mapped, starts, rows(mapped.octets, starts, size))
+
+
+def _places(mapped: WordMap) -> Iterator[tuple[int, Positions]]:
+    """For each size where numbers may stand, in order; one more than ``MAX_TRIED`` at most."""
+    begins, ends = mapped.edges
+    if kernel.native is not None:
+        places, totals = np.empty((len(SIZES), MAX_TRIED + 1), np.int64), np.empty(len(SIZES), np.int64)
+        kernel.native.unaligned(mapped.words, begins, ends, np.array(SIZES), places, totals)
+        yield from ((size, row[:total]) for size, row, total in zip(SIZES, places, totals.tolist(), strict=True))
+        return
+    first, end = _stretches(mapped)
+    stretches = [_behind_plain(mapped, first, end, shift) for shift in range(1, 8)]
+    for size in SIZES:
+        starts = np.concatenate([_starts(*some, size) for some in stretches])
+        if size != 66:  # half of the scalars of P-521 begin with a zero byte
+            starts = starts[mapped.words[starts // 8] != 0]
+        yield size, np.sort(starts[starts <= len(mapped.octets) - size])[: MAX_TRIED + 1]
 
 
 def _stretches(mapped: WordMap) -> tuple[Positions, Positions]:

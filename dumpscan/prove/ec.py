@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, islice
@@ -10,14 +10,17 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan import kernel
 from dumpscan.keys import CURVES, ec_key, point_of
 from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.matchers.integers import DIGITS
-from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.matchers.limb_arithmetic import members
+from dumpscan.model import Candidate, Clue, Clues, PublicKey, Span, all_clues
 from dumpscan.prove.beside import beside
 from dumpscan.prove.comb import width_for, x_coordinates
-from dumpscan.prove.lone import Places, lone_values
+from dumpscan.prove.lone import LoneValues
 from dumpscan.prove.means import Means, batches
+from dumpscan.prove.multiples import among, limbs, limbs_of, low_x_of_multiples
 from dumpscan.prove.pointers import pointed_integers
 
 MAX_TESTS = 1_000_000
@@ -42,7 +45,7 @@ KINDS = ("octets-alone", "digits-alone", "integer-pointer")
 
 
 def prove(
-    clues: Sequence[Clue],
+    clues: Clues,
     publics: Sequence[PublicKey],
     read: Read,
     limits: list[str],
@@ -50,7 +53,8 @@ def prove(
 ) -> list[Candidate]:
     """EC keys whose scalar is among ``clues`` (kinds ``octets-alone``, ``digits-alone`` and ``integer-pointer``)."""
     near = [*clues, *beside(publics, ("ec",), means, limits)]
-    numbers = _Numbers.of(near, list(pointed_integers(clues, read, 160, 521, limits)))
+    digits = [clue for clue in all_clues(clues, "digits-alone") if clue.encoding in DIGITS]
+    numbers = _Numbers(list(pointed_integers(clues, read, 160, 521, limits)), digits, LoneValues(near))
     points: dict[str, set[_Point]] = {}
     for curve, point in chain(_known(publics), _pieced_points(numbers, limits, means)):
         points.setdefault(curve, set()).add(point)
@@ -65,10 +69,15 @@ def prove(
         left -= min(len(values), most) * _readings_of(CURVES[curve].key_size)
         for scalar, octets, encoding in _scalars(curve, wanted, list(islice(values, most)), means):
             spans, stored = values[octets]
-            key = ec_key(curve, scalar, spans=spans, encoding=stored or encoding, point=point_of(curve, scalar))
+            places = (*spans, *numbers.lone.places(octets))
+            key = ec_key(curve, scalar, spans=places, encoding=stored or encoding, point=point_of(curve, scalar))
             if key:
                 found.setdefault(key.identity, key)
     return list(found.values())
+
+
+_Stored = tuple[tuple[Span, ...], str]
+_ALONE: _Stored = ((), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +86,13 @@ class _Numbers:
 
     pointed: Sequence[int]
     digits: Sequence[Clue]
-    lone: Mapping[int, Places]
+    lone: LoneValues
 
-    @classmethod
-    def of(cls, clues: Sequence[Clue], pointed: Sequence[int]) -> _Numbers:
-        return cls(pointed, [c for c in clues if c.kind == "digits-alone" and c.encoding in DIGITS], lone_values(clues))
-
-    def of_width(self, bits: int) -> dict[bytes, tuple[tuple[Span, ...], str]]:
-        """Octets in memory order (of numbers that stood otherwise: little-endian), surest first -> their places, and
-        how such a number stood."""
+    def of_width(self, bits: int) -> dict[bytes, _Stored]:
+        """Octets in memory order (of numbers that stood otherwise: little-endian), surest first -> where such a number
+        stood, and how."""
         size = (bits + 7) // 8
-        found: dict[bytes, tuple[tuple[Span, ...], str]] = {}
+        found: dict[bytes, _Stored] = {}
         for value in self.pointed:
             if bits - 32 <= value.bit_length() <= bits:
                 found[value.to_bytes(size, "little")] = ((), "limbs-le")
@@ -95,10 +100,8 @@ class _Numbers:
             value = int.from_bytes(clue.value, "big")
             if bits - 32 <= 8 * len(clue.value) <= bits + 7 and value.bit_length() <= bits:
                 found.setdefault(value.to_bytes(size, "little"), ((Span(clue.start, clue.end),), clue.encoding))
-        for octets, spans in self.lone.get(size, {}).items():
-            known, stored = found.get(octets, ((), ""))
-            found[octets] = ((*known, *spans), stored)
-        return found
+        alone = self.lone.of_size(size)
+        return {**found, **{octets: _ALONE for octets in alone if octets not in found}}
 
 
 @cache
@@ -134,7 +137,8 @@ def _scalars(
     if not values:
         return
     count = len(values) * _readings_of(CURVES[curve].key_size)
-    width = width_for(curve, count) if count >= COMB_FROM.get(curve, MAX_TESTS + 1) else 0
+    combed = kernel.curves is None and count >= COMB_FROM.get(curve, MAX_TESTS + 1)
+    width = width_for(curve, count) if combed else 0
     work = partial(_multiplied, curve, frozenset(x for x, _ in wanted), width)
     for scalar, octets, encoding in chain.from_iterable(means.spread(work, batches(values, _BATCH))):
         if point_of(curve, scalar) in wanted:
@@ -145,6 +149,8 @@ def _multiplied(
     curve: str, wanted: frozenset[int], width: int, values: Sequence[bytes]
 ) -> list[tuple[int, bytes, str]]:
     """The readings of ``values`` whose multiple of G has its x in ``wanted``."""
+    if kernel.curves is not None:
+        return _multiplied_at_once(curve, wanted, values)
     read = [(scalar, octets, encoding) for octets in values for scalar, encoding in _readings(octets)]
     scalars = [scalar for scalar, _, _ in read]
     if width:
@@ -152,6 +158,27 @@ def _multiplied(
     else:
         found = [(point_of(curve, scalar) or (-1, 0))[0] for scalar in scalars]
     return [item for item, x in zip(read, found, strict=True) if x in wanted]
+
+
+def _multiplied_at_once(curve: str, wanted: frozenset[int], values: Sequence[bytes]) -> list[tuple[int, bytes, str]]:
+    """As above, by the lowest 64 bits of x; the caller checks all of it."""
+    rows = _reading_rows(values, limbs_of(curve))
+    each = len(rows) // len(values)
+    hits = among(low_x_of_multiples(curve, rows), np.sort(_lowest(wanted)))
+    readings = [list(_readings(values[index // each]))[index % each] for index in hits]
+    return [(scalar, values[index // each], encoding) for index, (scalar, encoding) in zip(hits, readings, strict=True)]
+
+
+def _reading_rows(values: Sequence[bytes], width: int) -> _Hashes:
+    """The numbers of :func:`_readings` in 64-bit words, lowest first: those of the first value, of the second, ..."""
+    size = len(values[0])
+    octets = np.frombuffer(b"".join(values), np.uint8).reshape(-1, size)
+    rows = np.zeros((len(values), _readings_of(8 * size), 8 * width), np.uint8)
+    rows[:, 0, :size] = octets
+    rows[:, 1, :size] = octets[:, ::-1]
+    if size % 4 == 0:
+        rows[:, 2, :size] = octets.reshape(-1, size // 4, 4)[:, ::-1].reshape(-1, size)
+    return rows.view("<u8").reshape(-1, width)
 
 
 def _pieced_points(numbers: _Numbers, limits: list[str], means: Means) -> Iterator[tuple[str, _Point]]:
@@ -178,12 +205,14 @@ def _joined(curve: str, values: Sequence[bytes], means: Means) -> Iterator[_Poin
     each = len(_forms(curve, values[0]))
     sides = np.concatenate(list(means.spread(partial(_sides, curve), batches(values, _BATCH))), axis=1)
     squares, cubics = sides
-    common = np.intersect1d(squares, cubics)
+    rooted = members(squares)(cubics)
+    if not len(rooted):
+        return
     roots: dict[int, list[int]] = {}
-    for index in np.flatnonzero(np.isin(squares, common)).tolist():
+    for index in members(cubics[rooted])(squares).tolist():
         roots.setdefault(int(squares[index]), []).append(_forms(curve, values[index // each])[index % each])
     p, a, b, _ = EQUATIONS[curve]
-    for index in np.flatnonzero(np.isin(cubics, common)).tolist():
+    for index in rooted.tolist():
         x = _forms(curve, values[index // each])[index % each]
         for y in roots.get(int(cubics[index]), ()):
             if x < p and y < p and (y * y - (x * x + a) * x - b) % p == 0:
@@ -193,6 +222,8 @@ def _joined(curve: str, values: Sequence[bytes], means: Means) -> Iterator[_Poin
 
 def _sides(curve: str, values: Sequence[bytes]) -> _Hashes:
     """Lowest 64 bits of y**2, and those of x**3 + a * x + b, for each form of each value (as y, and as x)."""
+    if kernel.curves is not None:
+        return _sides_at_once(curve, values)
     p, a, b, _ = EQUATIONS[curve]
     squares, cubics = [], []
     for value in chain.from_iterable(_forms(curve, octets) for octets in values):
@@ -200,6 +231,21 @@ def _sides(curve: str, values: Sequence[bytes]) -> _Hashes:
         squares.append(square)
         cubics.append((square + a) * value + b)
     return np.array([_lowest(squares), _lowest(cubic % p for cubic in cubics)])
+
+
+def _sides_at_once(curve: str, values: Sequence[bytes]) -> _Hashes:
+    assert kernel.curves is not None
+    width = limbs_of(curve)
+    rows = _reading_rows(values, width)
+    each = len(rows) // len(values)
+    p, a, b, _ = EQUATIONS[curve]
+    numbers = [limbs(number, width) for number in (p, a % p, b)]
+    found = np.empty((2, len(values), each + 1), np.uint64)
+    for kept, some, divided in ((slice(each), rows, False), (slice(each, None), rows[::each], True)):
+        sides = np.empty((2, len(some)), np.uint64)
+        kernel.curves.sides(*numbers, np.ascontiguousarray(some), sides[0], sides[1], divided)
+        found[:, :, kept] = sides.reshape(2, len(values), -1)
+    return found.reshape(2, -1)
 
 
 def _lowest(values: Iterable[int]) -> _Hashes:

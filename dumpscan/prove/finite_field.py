@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from dumpscan.keys import dh_key, dsa_key
-from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.model import Candidate, Clues, PublicKey, Span, all_clues
 from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
 
@@ -20,7 +20,7 @@ KINDS = ("octets-alone", "integer-pointer")
 
 
 def prove(
-    clues: Sequence[Clue],
+    clues: Clues,
     publics: Sequence[PublicKey],
     read: Read,
     limits: list[str],
@@ -52,15 +52,15 @@ def _usable(key: PublicKey) -> bool:
     return 0 < count == len(key.numbers) and 512 <= key.numbers[0].bit_length() <= 8192 and min(key.numbers) > 1
 
 
-def _exponents(clues: Sequence[Clue], pointed: Sequence[int], key: PublicKey) -> Iterator[_Exponent]:
+def _exponents(clues: Clues, pointed: Sequence[int], key: PublicKey) -> Iterator[_Exponent]:
     """Numbers in the range of the key's exponents, surest first."""
     bound = key.numbers[1 if key.algorithm == "dsa" else 0]
     least = bound.bit_length() - 32 if key.algorithm == "dsa" else 120
     for value in pointed:
         if least <= value.bit_length() and value < bound:
             yield value, (), "limbs-le"
-    for clue in clues:
-        if clue.kind == "octets-alone" and 8 * len(clue.value) >= least:
+    for clue in all_clues(clues, "octets-alone"):
+        if 8 * len(clue.value) >= least:
             for value, encoding in (
                 (int.from_bytes(clue.value, "little"), "limbs-le"),
                 (int.from_bytes(clue.value, "big"), "octets"),

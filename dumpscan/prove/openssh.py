@@ -10,7 +10,7 @@ from dataclasses import replace
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from dumpscan.matchers.openssh_shield import PREKEY_SIZE
-from dumpscan.model import Candidate, Clue, Component, PublicKey, Span
+from dumpscan.model import Candidate, Clue, Clues, Component, PublicKey, Span, all_clues
 from dumpscan.prove.means import Means
 from dumpscan.ssh_wire import private_key
 
@@ -27,14 +27,14 @@ KINDS = ("sshkey-prekey", "sshkey-shielded")
 
 
 def prove(
-    clues: Sequence[Clue],
+    clues: Clues,
     publics: Sequence[PublicKey],
     read: Read,
     limits: list[str],
     means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
     """:func:`unshield` with the signature that all proofs share; only ``clues`` and ``read`` are needed."""
-    return unshield(clues, read)
+    return unshield(tuple(all_clues(clues)), read)
 
 
 def unshield(clues: Sequence[Clue], read: Read, locate: Locate | None = None) -> list[Candidate]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from dumpscan.model import Clue
+from dumpscan.model import Clues, all_clues
 
 MAX_POINTERS = 50_000
 """Pointers followed in one dump by each proof."""
 
 
 def pointed_integers(
-    clues: Iterable[Clue],
+    clues: Clues,
     read: Callable[[int, int], bytes],
     least: int,
     most: int,
@@ -23,9 +23,9 @@ def pointed_integers(
     """
     places: set[tuple[bytes, bytes, str]] = set()
     values: set[int] = set()
-    for clue in clues:
+    for clue in all_clues(clues, "integer-pointer"):
         place = (clue.value, clue.note, clue.encoding)
-        if clue.kind != "integer-pointer" or place in places:
+        if place in places:
             continue
         size = int.from_bytes(clue.note, "big")
         if 8 * size + 7 < least or 8 * size - 511 > most:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from dumpscan.mask import printable
-from dumpscan.model import Candidate, Clue, PublicKey, Severity
+from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Severity
 from dumpscan.prove import ec, finite_field, okp, openssh, rsa, symmetric
 from dumpscan.prove.means import Means
 from dumpscan.test_keys import known_test_key
@@ -14,7 +14,7 @@ from dumpscan.test_keys import known_test_key
 ReadMemory = Callable[[int, int], bytes]
 """Up to ``size`` bytes of the dumped process from a virtual address."""
 
-Prover = Callable[[Sequence[Clue], Sequence[PublicKey], ReadMemory, list[str], Means], Iterable[Candidate]]
+Prover = Callable[[Clues, Sequence[PublicKey], ReadMemory, list[str], Means], Iterable[Candidate]]
 """A proof: keys that follow from clues and public keys. What it had to leave undone it adds to the list."""
 
 PROVERS: tuple[tuple[Prover, tuple[str, ...]], ...] = (
@@ -29,12 +29,12 @@ PROVERS: tuple[tuple[Prover, tuple[str, ...]], ...] = (
 
 
 def prove(
-    clues: Sequence[Clue], publics: Sequence[PublicKey], read: ReadMemory, means: Means
+    clues: Clues, publics: Sequence[PublicKey], read: ReadMemory, means: Means
 ) -> tuple[list[Candidate], tuple[str, ...]]:
     """What follows from the clues of all windows together, and the proofs that could not be carried out."""
     found: list[Candidate] = []
     limits: list[str] = []
-    by_kind: dict[str, list[Clue]] = {}
+    by_kind: dict[str, list[Clue | ClueTable]] = {}
     for clue in clues:
         by_kind.setdefault(clue.kind, []).append(clue)
     for prover, kinds in PROVERS:
@@ -45,9 +45,7 @@ def prove(
     return found, tuple(limits)
 
 
-def conclude(
-    candidates: Sequence[Candidate], clues: Sequence[Clue], publics: Mapping[bytes, PublicKey]
-) -> Iterator[Candidate]:
+def conclude(candidates: Sequence[Candidate], clues: Clues, publics: Mapping[bytes, PublicKey]) -> Iterator[Candidate]:
     """The candidates of which more can be said now: whose key it is, a generator's state, a published test key."""
     generators = {candidate.identity: candidate for candidate in symmetric.generators(candidates, clues)}
     for candidate in candidates:

@@ -7,14 +7,13 @@ with Python's integers, so that nothing false can be proven.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dumpscan.keys import octets, rsa_key
-from dumpscan.matchers.limb_arithmetic import exponent_fits, exponents, inverse64, little_endian, members
-from dumpscan.model import Candidate, Clue, PublicKey, Span
+from dumpscan.matchers.limb_arithmetic import MOST_EXPONENT, exponent_fits, exponents, inverse64, little_endian, members
+from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Span
 from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
 
@@ -37,11 +36,14 @@ PAIRS = 4_000_000
 _MASK = (1 << 64) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Integer:
-    value: int
-    spans: tuple[Span, ...]
-    encoding: str
+_Place = tuple[int, int, str]
+"""Start and end in the dump, encoding."""
+
+_Integers = dict[int, list[_Place]]
+"""Values with places, those of the dump in the order of their first place; ones that pointers lead to have none."""
+
+MOST_PLACES = 16
+"""Of one value; the sweep finds the others."""
 
 
 KINDS = ("rsa-integer", "integer-pointer", "rsa-exponent")
@@ -49,7 +51,7 @@ KINDS = ("rsa-integer", "integer-pointer", "rsa-exponent")
 
 
 def prove(
-    clues: Sequence[Clue],
+    clues: Clues,
     publics: Sequence[PublicKey],
     read: Read,
     limits: list[str],
@@ -68,7 +70,7 @@ def prove(
     return list(keys.values())
 
 
-def _all(integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str]) -> Iterator[Candidate]:
+def _all(integers: _Integers, moduli: dict[int, int], limits: list[str]) -> Iterator[Candidate]:
     found: set[int] = set()
     for n, p in _products(integers):
         if n not in found:
@@ -80,40 +82,50 @@ def _all(integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str]
         if n not in found:
             found.add(n)
             yield from _key(n, p, rest[n], integers)
+    highest = _Highest(integers if rest else ())
     for n, e in rest.items():
         if n not in found:
-            yield from _from_exponents(n, e, integers)
+            yield from _from_exponents(n, e, highest, integers)
 
 
-def _integers(clues: Iterable[Clue], read: Read, limits: list[str]) -> list[_Integer]:
-    """The different values, in the order of their places."""
-    merged: dict[int, _Integer] = {}
-    placed = [c for c in clues if c.kind == "rsa-integer"]
-    for clue in sorted(placed, key=lambda c: c.start):
-        _merge(merged, int.from_bytes(clue.value, "big"), (Span(clue.start, clue.end),), clue.encoding)
+def _integers(clues: Clues, read: Read, limits: list[str]) -> _Integers:
+    placed: list[tuple[int, int, int, str]] = []
+    for item in clues:
+        if item.kind == "rsa-integer" and isinstance(item, Clue):
+            placed.append((item.start, item.end, int.from_bytes(item.value, "big"), item.encoding))
+        elif item.kind == "rsa-integer" and isinstance(item, ClueTable):
+            size = len(item.values) // max(len(item.starts), 1)
+            for index, start in enumerate(item.starts.tolist()):
+                value = int.from_bytes(item.values[index * size : (index + 1) * size], "big")
+                placed.append((start, start + item.width, value, item.encoding))
+    placed.sort()
+    merged: _Integers = {}
+    for start, end, value, encoding in placed:
+        places = merged.setdefault(value, [])
+        if len(places) < MOST_PLACES:
+            places.append((start, end, encoding))
     for value in pointed_integers(clues, read, 500, 8192, limits):
-        _merge(merged, value, (), "limbs-le")
-    return list(merged.values())
+        merged.setdefault(value, [])
+    return merged
 
 
-def _merge(merged: dict[int, _Integer], value: int, spans: tuple[Span, ...], encoding: str) -> None:
-    known = merged.get(value)
-    if known is None or len(known.spans) < 16:
-        before = known.spans if known else ()
-        merged[value] = _Integer(value, before + spans, known.encoding if known else encoding)
-
-
-def _key(n: int, p: int, e: int, integers: Sequence[_Integer]) -> Iterator[Candidate]:
+def _key(n: int, p: int, e: int, integers: _Integers) -> Iterator[Candidate]:
     """The key of n = p * q, with the places of its primes."""
     q = n // p
-    primes = [i for i in integers if i.value in (p, q)]
-    spans = tuple(span for i in primes for span in i.spans)
-    encoding = primes[0].encoding if primes else "limbs-le"
+    places = sorted((*integers.get(p, ()), *integers.get(q, ())))
     for exponent in (e,) if e else EXPONENTS:
-        key = rsa_key(n, exponent, p=p, q=q, spans=spans, encoding=encoding)
+        key = rsa_key(n, exponent, p=p, q=q, spans=_spans(places), encoding=_encoding(places))
         if key:
             yield key
             return
+
+
+def _spans(places: Sequence[_Place]) -> tuple[Span, ...]:
+    return tuple(Span(start, end) for start, end, _ in places)
+
+
+def _encoding(places: Sequence[_Place]) -> str:
+    return places[0][2] if places else "limbs-le"
 
 
 def low_limbs(values: Iterable[int]) -> Limbs:
@@ -121,9 +133,9 @@ def low_limbs(values: Iterable[int]) -> Limbs:
     return np.array([value & _MASK for value in values], np.uint64)
 
 
-def _divisors(integers: Sequence[_Integer], moduli: dict[int, int], limits: list[str]) -> Iterator[tuple[int, int]]:
+def _divisors(integers: _Integers, moduli: dict[int, int], limits: list[str]) -> Iterator[tuple[int, int]]:
     """(n, p) for the candidates that divide one of ``moduli``."""
-    odd = [i.value for i in integers if i.value & 1]
+    odd = [value for value in integers if value & 1]
     yield from _joined(odd, moduli)
     left = MAX_DIVISIONS
     for n in moduli:
@@ -150,12 +162,12 @@ def _joined(values: Sequence[int], moduli: Iterable[int]) -> Iterator[tuple[int,
                 yield n, values[index]
 
 
-def _products(integers: Sequence[_Integer]) -> Iterator[tuple[int, int]]:
+def _products(integers: _Integers) -> Iterator[tuple[int, int]]:
     """(n, p) where p, q and n are all candidates: the products of neighbours, looked up by their lowest limbs."""
     by_bits: dict[int, list[int]] = {}
-    for integer in integers:
-        if integer.value & 1:
-            by_bits.setdefault(integer.value.bit_length(), []).append(integer.value)
+    for value in integers:
+        if value & 1:
+            by_bits.setdefault(value.bit_length(), []).append(value)
     for bits, values in by_bits.items():
         moduli = {n for b in (2 * bits, 2 * bits - 1) for n in by_bits.get(b, ())}
         if moduli and bits >= 256:
@@ -172,34 +184,84 @@ def _pairs(values: Sequence[int], moduli: set[int]) -> Iterator[tuple[int, int]]
                 yield n, values[index]
 
 
-def _from_exponents(n: int, e: int, integers: Sequence[_Integer]) -> Iterator[Candidate]:
+class _Highest:
+    """Numbers with their highest 64 bits, in groups of one size in bytes: those that may be a private exponent of a
+    modulus of that size are picked at once."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._by_size: dict[int, list[int]] = {}
+        for number in numbers:
+            self._by_size.setdefault((number.bit_length() + 7) // 8, []).append(number)
+        self._highest = {
+            size: np.array([number >> max(8 * size - 64, 0) for number in some], np.uint64)
+            for size, some in self._by_size.items()
+        }
+
+    def fitting(self, n: int, e: int) -> Iterator[int]:
+        """Those that may be d, of the size of n or so much shorter that d may be for a great gcd(p - 1, q - 1)."""
+        size = (n.bit_length() + 7) // 8
+        if e >= MOST_EXPONENT:  # seldom
+            yield from self._by_size.get(size, ())
+        for index in exponents(self._highest.get(size, low_limbs(())), n, e).tolist():
+            yield self._by_size[size][index]
+        for shorter in range(size - 3, size):
+            yield from self._by_size.get(shorter, ())
+
+
+def _from_exponents(n: int, e: int, highest: _Highest, integers: _Integers) -> Iterator[Candidate]:
     """The key of ``n``, if its private exponent is among the integers."""
-    for integer in integers:
-        if exponent_fits(n, e, integer.value):
-            key = rsa_key(n, e, d=integer.value, spans=integer.spans, encoding=integer.encoding)
+    for value in highest.fitting(n, e):
+        if exponent_fits(n, e, value):
+            places = integers[value]
+            key = rsa_key(n, e, d=value, spans=_spans(places), encoding=_encoding(places))
             if key:
                 yield key
                 return
 
 
-def _placed_exponents(clues: Iterable[Clue], moduli: dict[int, int], means: Means) -> Iterator[Candidate]:
+class _PlacedExponents:
+    """The clues of kind ``rsa-exponent`` for moduli of one size, with the highest 64 bits of the numbers."""
+
+    def __init__(self, items: Clues) -> None:
+        self._items = items
+        values = b"".join(item.value if isinstance(item, Clue) else item.values for item in items)
+        self.highest = np.frombuffer(values, ">u8").astype(np.uint64)
+        counts = [1 if isinstance(item, Clue) else len(item.starts) for item in items]
+        self._ends = np.cumsum(counts)
+
+    def at(self, index: int) -> Clue:
+        """The clue with this index among the highest bits."""
+        which = int(np.searchsorted(self._ends, index, "right"))
+        item = self._items[which]
+        return item if isinstance(item, Clue) else item.at(index - int(self._ends[which]) + len(item.starts))
+
+
+def _placed_exponents(clues: Clues, moduli: dict[int, int], means: Means) -> Iterator[Candidate]:
     """The keys of ``moduli`` whose exponent stands at the place of a clue of kind ``rsa-exponent``."""
-    by_size: dict[int, list[Clue]] = {}
-    for clue in clues if moduli else ():
-        if clue.kind == "rsa-exponent":
-            by_size.setdefault(len(clue.note) or -(-(clue.end - clue.start) // 64) * 64, []).append(clue)
-    highest = {size: np.frombuffer(b"".join(c.value for c in some), ">u8").astype(np.uint64)
-               for size, some in by_size.items()}  # fmt: skip
+    by_size: dict[int, list[Clue | ClueTable]] = {}
+    for item in clues if moduli else ():
+        if item.kind == "rsa-exponent":
+            by_size.setdefault(_modulus_size(item), []).append(item)
+    placed = {size: _PlacedExponents(items) for size, items in by_size.items()}
     for n, e in moduli.items():
-        size = (n.bit_length() + 7) // 8
-        for index in exponents(highest.get(size, low_limbs(())), n, e).tolist():
-            clue = by_size[size][index]
+        some = placed.get((n.bit_length() + 7) // 8)
+        if some is None:
+            continue
+        for index in exponents(some.highest, n, e).tolist():
+            clue = some.at(index)
             d = _exponent(clue, means)
             if exponent_fits(n, e, d):
                 key = rsa_key(n, e, d=d, spans=(Span(clue.start, clue.end),), encoding=clue.encoding)
                 if key:
                     yield key
                     break
+
+
+def _modulus_size(item: Clue | ClueTable) -> int:
+    """Bytes: a number in digits says so itself, others may be one byte shorter."""
+    if isinstance(item, ClueTable):
+        return -(-item.width // 64) * 64
+    return len(item.note) or -(-(item.end - item.start) // 64) * 64
 
 
 def _exponent(clue: Clue, means: Means) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from dumpscan.matchers.cng_symmetric import symmetric_key, varied
-from dumpscan.model import Candidate, Clue, Confidence, PublicKey, Severity
+from dumpscan.model import Candidate, Clues, Confidence, PublicKey, Severity, all_clues
 from dumpscan.prove.means import Means
 
 MAX_POINTERS = 10_000
@@ -17,14 +17,14 @@ KINDS = ("key-pointer",)
 
 
 def prove(
-    clues: Sequence[Clue],
+    clues: Clues,
     publics: Sequence[PublicKey],
     read: Callable[[int, int], bytes],
     limits: list[str],
     means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
     """The keys that ``key-pointer`` clues lead to; where they stand, the sweep finds. The rest is for others."""
-    places = dict.fromkeys((clue.value, clue.note, clue.encoding) for clue in clues)
+    places = dict.fromkeys((clue.value, clue.note, clue.encoding) for clue in all_clues(clues, "key-pointer"))
     if len(places) > MAX_POINTERS:
         limits.append("more key objects than the limit of one dump")
     found = []
@@ -36,20 +36,18 @@ def prove(
     return found
 
 
-def generators(candidates: Iterable[Candidate], clues: Iterable[Clue]) -> list[Candidate]:
+def generators(candidates: Iterable[Candidate], clues: Clues) -> list[Candidate]:
     """``candidates``, with the keys that are also the key of a random generator marked down to ``INFO``.
 
     Takes clues whose value is a key: ``drbg-key``, whose note names the generator; ``drbg-frame``, which counts where
     there is a ``drbg-key`` with its note; and ``schedule-call``, where a ``drbg-call`` has its note as the value.
     """
-    by_kind: dict[str, list[Clue]] = {}
-    for clue in clues:
-        by_kind.setdefault(clue.kind, []).append(clue)
-    calls = {clue.value: clue.note for clue in by_kind.get("drbg-call", ())}
-    present = {clue.note for clue in by_kind.get("drbg-key", ())}
-    keys = {clue.value: calls[clue.note] for clue in by_kind.get("schedule-call", ()) if clue.note in calls}
-    keys.update((clue.value, clue.note) for clue in by_kind.get("drbg-frame", ()) if clue.note in present)
-    keys.update((clue.value, clue.note) for clue in by_kind.get("drbg-key", ()))
+    given = list(all_clues(clues, "drbg-key"))
+    calls = {clue.value: clue.note for clue in all_clues(clues, "drbg-call")}
+    present = {clue.note for clue in given}
+    keys = {c.value: calls[c.note] for c in all_clues(clues, "schedule-call") if c.note in calls}
+    keys.update((c.value, c.note) for c in all_clues(clues, "drbg-frame") if c.note in present)
+    keys.update((c.value, c.note) for c in given)
     owners = {prefix + key: owner for key, owner in keys.items() for prefix in _PREFIXES}
     return [_generator(item, owners[item.identity]) if item.identity in owners else item for item in candidates]
 
