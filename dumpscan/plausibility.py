@@ -54,12 +54,19 @@ _HARMLESS_NAME = re.compile(
     rb"|row|shard|sort|unique)[-_.]?key\Z|(?:cancellation|continuation|csrf|cursor|next|page|sync|xsrf)[-_.]?token\Z",
     re.I,
 )
-_NAME_BEFORE = re.compile(rb"([\w.-]+)[\"']?\s{0,3}(?:=>|:=|=|:)[ ]*[\"'`]?\Z")
+_NAME_BEFORE = re.compile(rb"[\"'`]?[ ]*(?:>=|=:|=|:)\s{0,3}[\"']?([\w.-]+)")
+"""Backwards from the value, which is the cheap way."""
 
 
 def is_harmless_name(name: bytes) -> bool:
     """Whether what is called ``name`` is a key or token that opens nothing: of a cache, a table, a page, a form."""
     return _HARMLESS_NAME.search(name) is not None
+
+
+def harmlessly_named(match: Match) -> bool:
+    """Whether the value is assigned to a harmless name."""
+    name = _NAME_BEFORE.match(match.text[max(0, match.start - 64) : match.start][::-1])
+    return name is not None and is_harmless_name(name[1][::-1])
 
 
 _CODE = re.compile(
@@ -204,5 +211,4 @@ def token_like(match: Match) -> Verdict | None:
 
 def named_token(match: Match) -> Verdict | None:
     """What :func:`token_like` says of the value, unless its name is that of a harmless key or token."""
-    name = _NAME_BEFORE.search(match.text, max(0, match.start - 64), match.start)
-    return None if name and is_harmless_name(name[1]) else token_like(match)
+    return None if harmlessly_named(match) else token_like(match)

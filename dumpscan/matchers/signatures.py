@@ -36,7 +36,7 @@ from dumpscan.matchers.text_layers import (
     unescaped,
 )
 from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Span
-from dumpscan.plausibility import is_placeholder
+from dumpscan.plausibility import harmlessly_named, is_placeholder
 from dumpscan.signatures_loader import BOUNDARIES, TAILS, Ruleset, Signature
 from dumpscan.validators import VALIDATORS
 from dumpscan.verdicts import Match, Verdict
@@ -48,7 +48,8 @@ _AROUND = 64
 """Bytes on either side of a match that its judgement may depend on, at least."""
 
 MOST_JUDGED = 8_000
-"""Different matches of all rules judged in one window, some 10 µs each; more is a recorded limit."""
+"""Different matches of all rules judged in one window, some 10 µs each; more is a recorded limit. What stands inside a
+longer run, or is called a harmless key, is refused before and costs a fifth of that."""
 
 MOST_MATCHES = 50_000
 """Matches in one window, the same ones too, after which no more pieces of it are judged."""
@@ -126,7 +127,7 @@ class SignatureMatcher:
             instances = _instances(match)
             judge.matches += len(instances)
             for offset, length in instances:
-                if len(judge.known) >= MOST_JUDGED:
+                if judge.judged >= MOST_JUDGED:
                     judge.limits.add(f"more matches of {rule.id} than the limit of one window")
                     break
                 index = bisect_right(starts, offset) - 1
@@ -197,13 +198,16 @@ class _Judge:
 
     known: dict[tuple[str, bytes], tuple[Candidate, int, int] | None] = field(default_factory=dict, repr=False)
     matches: int = 0
+    judged: int = 0
     limits: set[str] = field(default_factory=set)
 
     def __call__(self, rule: Signature, piece: Piece, start: int, end: int) -> Candidate | None:
         around = max(rule.reach, _AROUND)
         key = (rule.id + piece.encoding, piece.text[max(0, start - around) : end + around])
         if key not in self.known:
-            at = _judge(rule, piece, start, end)
+            value = _value_of(rule, piece, start, end)
+            self.judged += value is not None
+            at = value and _judge(rule, piece, *value)
             self.known[key] = at and (at[0], at[1] - start, at[2] - start)
         again = self.known[key]
         if again is None:
@@ -249,8 +253,8 @@ def _tail(name: str) -> re.Pattern[bytes]:
     return re.compile(b"[" + TAILS[name] + b"]*")
 
 
-def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candidate, int, int] | None:
-    """The candidate that a match is, and where its value begins and ends in the piece; None if it is none."""
+def _value_of(rule: Signature, piece: Piece, start: int, end: int) -> tuple[int, int] | None:
+    """Where the value of a match begins and ends in the piece; None if it is seen at once to be none."""
     if rule.value:
         inside = _value(rule.value).search(piece.text[start:end])
         if inside is None or inside.start(1) < 0:
@@ -260,6 +264,13 @@ def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candida
         end = rest.end()
     if start == end or not _bounded(rule.boundary, piece.text, start, end):
         return None
+    if rule.validator == "named-token" and harmlessly_named(Match(piece.text, start, end)):
+        return None
+    return start, end
+
+
+def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candidate, int, int] | None:
+    """The candidate that a value is, and where it begins and ends in the piece; None if it is none."""
     value = piece.text[start:end]
     if is_documentation(value) or (not rule.placeholders and is_placeholder(value)):
         return None

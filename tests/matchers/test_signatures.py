@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import pickle
+import random
+import re
 import time
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from dumpscan.foreign_rules import ForeignFile, ForeignRule
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
+from dumpscan.matchers.signatures import MOST_JUDGED, ForeignMatcher, SignatureMatcher
 from dumpscan.model import Candidate, Clue, Confidence, Severity, Span
 from dumpscan.signature_check import run
 from dumpscan.signature_examples import expand
@@ -196,3 +198,19 @@ def test_pairs_are_one_finding(text: str, secret: str, told: dict[str, str]) -> 
     shown = [c for c in found(f"\0{text}\0".encode()) if c.severity >= Severity.LOW]
     assert {c.identity for c in shown} == {secret.encode()}
     assert told.items() <= max(shown, key=lambda c: (c.confidence, c.severity, len(c.public))).public.items()
+
+
+def limits_of(name: str, count: int) -> list[bytes]:
+    """The limits that ``count`` different values of ``name`` in one window meet."""
+    source = random.Random(4)
+    data = b"".join(b'{"%s": "%s"}\n' % (name.encode(), source.randbytes(16).hex().encode()) for _ in range(count))
+    view = View(memoryview(data), (Span(0, len(data)),))
+    number = MATCHER.anchors.index(b'_key":')
+    hits = [Hit(number, match.start()) for match in re.finditer(rb'_key":', data)]
+    return [e.note for e in MATCHER.match(view, hits) if isinstance(e, Clue)]
+
+
+def test_harmless_names_do_not_use_up_what_a_window_may_hold() -> None:
+    count = MOST_JUDGED + 500
+    assert limits_of("cache_key", count) == []
+    assert limits_of("acme_key", count) == [b"more matches of named-secret than the limit of one window"]
