@@ -77,13 +77,15 @@ rule named_secret {
     kind = "api-key"
     severity = "medium"
     confidence = "possible"
-    anchor = "_token\":|_token':|_token =|_token=|_token: |_secret\":|_secret =|_secret=|_secret: |_key\":|_key =|_key=|_key: |Token\":|Token = |Token=|Token: |Secret\":|Secret = |Secret=|Key\":|Key = \"|Key=\"|ApiKey=|apiKey: |\"token\":|\"secret\":|\"key\":|_key': |_token': |token = \"|token = '|token: \"|token: '|TOKEN: |TOKEN = |secret: \"|secret: '|secret = \"|secret = '|SECRET: |SECRET = |Secret: |Secret := |Token := |Key := |Secret' : | key = '| key = \"|KEY=|KEY: |KEY = "
+    anchor = "_token\":|_token':|_token =|_token=|_token: |_secret\":|_secret =|_secret=|_secret: |_key\":|_key =|_key=|_key: |Token\":|Token = |Token=|Token: |Secret\":|Secret = |Secret=|Key\":|Key = \"|Key=|ApiKey=|apiKey: |\"token\":|\"secret\":|\"key\":|_key': |_token': |token = \"|token = '|token: |TOKEN: |TOKEN = |secret: |secret = \"|secret = '|SECRET: |SECRET = |Secret: |Secret := |Token := |Key := |Secret' : | key = '| key = \"|KEY=|KEY: |KEY = "
     longest = 214
     validator = "named-token"
     value = "(?:=>|:=|=|:)[ ]*[\\\"'`]?(.+)\\Z"
     boundary = "none"
     reference = "https://12factor.net/config"
     example = "acme_token = \"<base62:32>\""
+    example2 = "[DEBUG] using Key=<lownum:32>"
+    example3 = "token: s.<base62:24>"
     counterexample = "acme_token = \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\""
     counterexample2 = "\"cache_key\":\"<hex:32>\""
   strings:
