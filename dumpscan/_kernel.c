@@ -365,20 +365,22 @@ static PyObject *borders(PyObject *self, PyObject *args) {
 
 #define BLOCK 1024
 
-/* Flag those of `count` words from which four have none of the bits of `mask`; see randomness.runs_without. The word
-   before the first and the three behind the last are looked at. */
-VECTORS static void four_clear(const Word *words, const uint8_t *random, Py_ssize_t count, uint64_t mask,
-                               uint8_t *flags) {
-    uint8_t clear[BLOCK + 4];
-    for (Py_ssize_t i = 0; i < count + 4; i++)
-        clear[i] = (words[i - 1] & mask) == 0;
+#define TOP ((uint64_t)3 << 62)
+
+/* Flag those of `count` words from which four have neither of the two highest bits, one of the first two looking random.
+   The three words behind the last are looked at. */
+VECTORS static void four_clear(const Word *words, const uint8_t *random, Py_ssize_t count, uint8_t *flags) {
+    uint8_t clear[BLOCK + 3];
+    for (Py_ssize_t i = 0; i < count + 3; i++)
+        clear[i] = (words[i] & TOP) == 0;
     for (Py_ssize_t i = 0; i < count; i++)
-        flags[i] = clear[i + 1] & clear[i + 2] & clear[i + 3] & clear[i + 4] & (random[i] | random[i + 1]) &
-                   (uint8_t) ~(clear[i] & random[i - 1]);
+        flags[i] = clear[i] & clear[i + 1] & clear[i + 2] & clear[i + 3] & (random[i] | random[i + 1]);
 }
 
-/* Whether two of the four words at `i` look random, or half of eight that are all digits. */
-static int is_filled(const Word *words, const uint8_t *random, Py_ssize_t i, Py_ssize_t count, uint64_t mask) {
+/* Whether digits without the bits of `mask` may begin at word `i`; see randomness.runs_without. */
+static int begins_run(const Word *words, const uint8_t *random, Py_ssize_t i, Py_ssize_t count, uint64_t mask) {
+    if ((words[i] | words[i + 1] | words[i + 2] | words[i + 3]) & mask || (!(words[i - 1] & mask) && random[i - 1]))
+        return 0;
     int filled = random[i] + random[i + 1] + random[i + 2] + random[i + 3];
     if (filled >= 2)
         return 1;
@@ -397,39 +399,41 @@ static int any_set(const uint8_t *flags, Py_ssize_t count) {
     return any != 0;
 }
 
+/* For each of `masks`, which have the two highest bits, where runs begin; each has a part of `places`. */
 static PyObject *runs_without(PyObject *self, PyObject *args) {
-    PyObject *objects[3];
-    Array a[3];
-    unsigned long long mask;
-    if (!PyArg_ParseTuple(args, "OOOK", &objects[0], &objects[1], &objects[2], &mask) ||
-        take_all(objects, a, "loI") < 0)
+    PyObject *objects[5];
+    Array a[5];
+    if (!PyArg_ParseTuple(args, "OOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4]) ||
+        take_all(objects, a, "lolII") < 0)
         return NULL;
-    const Word *words = a[0].view.buf;
+    const Word *words = a[0].view.buf, *masks = a[2].view.buf;
     const uint8_t *random = a[1].view.buf;
-    Place *out = a[2].view.buf;
-    Py_ssize_t count = a[0].count, found = 0;
-    if (a[1].count < count || a[2].count < count) {
-        give_back(a, 3);
+    Place *out = a[3].view.buf, *totals = a[4].view.buf;
+    Py_ssize_t count = a[0].count, kinds = a[2].count;
+    if (a[1].count < count || a[3].count < kinds * count || a[4].count < kinds) {
+        give_back(a, 5);
         return PyErr_Format(PyExc_ValueError, "arrays of different lengths");
     }
     Py_BEGIN_ALLOW_THREADS
+    memset(totals, 0, (size_t)kinds * sizeof *totals);
     for (Py_ssize_t first = 1; first < count - 3; first += BLOCK) {
         uint8_t flags[BLOCK + 8] = {0};
         Py_ssize_t some = count - 3 - first < BLOCK ? count - 3 - first : BLOCK;
         if (!any_set(random + first, some + 1))
             continue;
-        four_clear(words + first, random + first, some, mask, flags);
+        four_clear(words + first, random + first, some, flags);
         for (Py_ssize_t i = 0; i < some; i += 8) {
             for (uint64_t set = load(flags + i); set; set &= set - 1) {
                 Py_ssize_t place = first + i + first_byte(set);
-                if (is_filled(words, random, place, count, mask))
-                    out[found++] = place;
+                for (Py_ssize_t kind = 0; kind < kinds; kind++)
+                    if (begins_run(words, random, place, count, masks[kind] | TOP))
+                        out[kind * count + totals[kind]++] = place;
             }
         }
     }
     Py_END_ALLOW_THREADS
-    give_back(a, 3);
-    return PyLong_FromSsize_t(found);
+    give_back(a, 5);
+    Py_RETURN_NONE;
 }
 
 /* ------------------------------------------------------------------ integers.py */
@@ -492,6 +496,75 @@ static PyObject *digit_starts(PyObject *self, PyObject *args) {
     give_back(a, 4);
     if (bad)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    return PyLong_FromSsize_t(found);
+}
+
+/* Those of `starts` (bytes) from which `count` digits of `width` bytes stand, the highest from `least` to `most`. */
+static PyObject *digit_numbers(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    unsigned long long unused, least, most;
+    Py_ssize_t width, digits;
+    if (!PyArg_ParseTuple(args, "OOOKnnKK", &objects[0], &objects[1], &objects[2], &unused, &width, &digits, &least,
+                          &most) ||
+        take_all(objects, a, "llI") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const Place *starts = a[1].view.buf;
+    Place *out = a[2].view.buf;
+    Py_ssize_t some = a[1].count, found = 0, bad = a[2].count < some || (width != 4 && width != 8) || digits < 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < some && !bad; i++) {
+        bad = starts[i] < 0 || starts[i] % 8;
+        if (bad || starts[i] + digits * width > 8 * a[0].count)
+            continue;
+        const uint8_t *number = (const uint8_t *)words + starts[i];
+        uint64_t top = 0;
+        memcpy(&top, number + (digits - 1) * width, (size_t)width);
+        if (top < least || top > most)
+            continue;
+        Py_ssize_t step = digits * width / 8 - 1;
+        while (step > 0 && !(words[starts[i] / 8 + step] & unused))
+            step--;
+        if (step <= 0)
+            out[found++] = starts[i];
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    return PyLong_FromSsize_t(found);
+}
+
+/* ------------------------------------------------------------------ prove/rsa.py */
+
+/* Pairs of `values` up to `steps` apart whose product, modulo 2**64, may be a known one: its highest bits, from `shift`
+   on, are in the set `seen`. As index * 2**32 + index of the other; as many as there is room for. */
+static PyObject *products(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    int shift;
+    Py_ssize_t steps;
+    if (!PyArg_ParseTuple(args, "OOinO", &objects[0], &objects[1], &shift, &steps, &objects[2]) ||
+        take_all(objects, a, "loI") < 0)
+        return NULL;
+    const Word *values = a[0].view.buf;
+    const uint8_t *seen = a[1].view.buf;
+    Place *out = a[2].view.buf;
+    Py_ssize_t count = a[0].count, found = 0, room = a[2].count;
+    if (shift < 32 || shift > 63 || a[1].count < (Py_ssize_t)1 << (64 - shift) || count > INT32_MAX) {
+        give_back(a, 3);
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_ssize_t last = i + steps < count - 1 ? i + steps : count - 1;
+        for (Py_ssize_t j = i + 1; j <= last; j++)
+            if (seen[values[i] * values[j] >> shift] && found < room)
+                out[found++] = (Place)i << 32 | j;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 3);
     return PyLong_FromSsize_t(found);
 }
 
@@ -793,7 +866,7 @@ static PyObject *closed(PyObject *self, PyObject *args) {
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < runs; i++) {
         Py_ssize_t begin = begins[i], end = ends[i], length = end - begin;
-        if (begin == 0 || end == count)
+        if (begin == 0 || end == count || (uint64_t)length > numbers.most + 2)
             continue;
         add_number(&numbers, begin, length);
         if (i + 1 < runs && begins[i + 1] - end == 1 && ends[i + 1] < count && !is_small(words[end]))
@@ -809,27 +882,30 @@ static PyObject *closed(PyObject *self, PyObject *args) {
 }
 
 /* The words at `begins`, and those before them, that stand behind the size of a chunk of glibc's heap from `least` to
-   below `most` bytes; see ec_scalars._heads. */
+   below `most` bytes, where two of four words look random; see ec_scalars._heads. */
 static PyObject *heads(PyObject *self, PyObject *args) {
-    PyObject *objects[3];
-    Array a[3];
+    PyObject *objects[4];
+    Array a[4];
     unsigned long long least, most;
-    if (!PyArg_ParseTuple(args, "OOOKK", &objects[0], &objects[1], &objects[2], &least, &most) ||
-        take_all(objects, a, "llI") < 0)
+    if (!PyArg_ParseTuple(args, "OOOOKK", &objects[0], &objects[1], &objects[2], &objects[3], &least, &most) ||
+        take_all(objects, a, "lolI") < 0)
         return NULL;
     const Word *words = a[0].view.buf;
-    const Place *begins = a[1].view.buf;
-    Place *out = a[2].view.buf;
-    Py_ssize_t runs = a[1].count, found = 0, bad = a[2].count < 2 * runs;
+    const uint8_t *random = a[1].view.buf;
+    const Place *begins = a[2].view.buf;
+    Place *out = a[3].view.buf;
+    Py_ssize_t runs = a[2].count, last = a[0].count - 4, found = 0;
+    int bad = a[1].count < a[0].count || a[3].count < 2 * runs;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < runs && !bad; i++) {
         bad = begins[i] < 0 || begins[i] >= a[0].count;
         for (Py_ssize_t start = begins[i] - 1; start <= begins[i] && !bad; start++)
-            if (start > 0 && !(words[start - 1] & 0xA) && words[start - 1] - least < most - least)
+            if (start > 0 && start <= last && !(words[start - 1] & 0xA) && words[start - 1] - least < most - least &&
+                random[start] + random[start + 1] + random[start + 2] + random[start + 3] >= 2)
                 out[found++] = start;
     }
     Py_END_ALLOW_THREADS
-    give_back(a, 3);
+    give_back(a, 4);
     if (bad)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     return PyLong_FromSsize_t(found);
@@ -837,17 +913,16 @@ static PyObject *heads(PyObject *self, PyObject *args) {
 
 /* ------------------------------------------------------------------ likeness.py */
 
-enum { ZERO, LOW, LETTER, PRINTABLE, UTF8, SAME, LANE, LIKENESS_LIMITS = LANE + 12 };
+enum { SETS = 6, UTF8 = SETS, SAME, LANE, LIKENESS_LIMITS = LANE + 12 };
 
-/* Whether a row may be random; `most` says how often at most it has each property. See likeness.random_like. */
-static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most) {
+/* Whether a row may be random; `most` says how often at most it has each property, `sets` which sets each byte is in.
+   See likeness.random_like. */
+static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most, const uint8_t *sets) {
     int64_t counts[LANE] = {0}, same[256] = {0}, doubles[8][8] = {{0}}, floats[4][16] = {{0}};
     for (Py_ssize_t i = 0; i < size; i++) {
         uint8_t byte = row[i];
-        counts[ZERO] += byte == 0;
-        counts[LOW] += byte < 16;
-        counts[LETTER] += byte >= 'a' && byte <= 'z';
-        counts[PRINTABLE] += byte >= ' ' && byte <= '~';
+        for (int set = 0; set < SETS; set++)
+            counts[set] += sets[byte] >> set & 1;
         counts[UTF8] += i + 2 < size && byte >> 4 == 0xE && (row[i + 1] & 0xC0) == 0x80 && (row[i + 2] & 0xC0) == 0x80;
         if (++same[byte] > most[SAME] || ++doubles[i & 7][byte >> 4 & 7] > most[LANE + (i & 7)] ||
             ++floats[i & 3][byte >> 4] > most[LANE + 8 + (i & 3)])
@@ -917,19 +992,20 @@ static PyObject *unaligned(PyObject *self, PyObject *args) {
 }
 
 static PyObject *random_like(PyObject *self, PyObject *args) {
-    PyObject *objects[3];
-    Array a[3];
+    PyObject *objects[4];
+    Array a[4];
     Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "OOOn", &objects[0], &objects[1], &objects[2], &size) ||
-        take_all(objects, a, "olO") < 0)
+    if (!PyArg_ParseTuple(args, "OOOOn", &objects[0], &objects[1], &objects[2], &objects[3], &size) ||
+        take_all(objects, a, "oloO") < 0)
         return NULL;
-    uint8_t *out = a[2].view.buf;
-    Py_ssize_t some = size > 0 ? a[0].count / size : 0, bad = size < 1 || a[1].count < LIKENESS_LIMITS || a[2].count < some;
+    uint8_t *out = a[3].view.buf;
+    Py_ssize_t some = size > 0 ? a[0].count / size : 0;
+    int bad = size < 1 || a[1].count < LIKENESS_LIMITS || a[2].count < 256 || a[3].count < some;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < some && !bad; i++)
-        out[i] = (uint8_t)is_random_like((const uint8_t *)a[0].view.buf + i * size, size, a[1].view.buf);
+        out[i] = (uint8_t)is_random_like((const uint8_t *)a[0].view.buf + i * size, size, a[1].view.buf, a[2].view.buf);
     Py_END_ALLOW_THREADS
-    give_back(a, 3);
+    give_back(a, 4);
     if (bad)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     Py_RETURN_NONE;
@@ -942,12 +1018,15 @@ static PyMethodDef methods[] = {
     {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},
     {"distinct", distinct, METH_VARARGS, "distinct(octets, starts, totals, size, stride)"},
     {"various", various, METH_VARARGS, "various(octets, starts, flags, size, least, uneven)"},
-    {"runs_without", runs_without, METH_VARARGS, "runs_without(words, random, places, mask) -> number of places"},
+    {"runs_without", runs_without, METH_VARARGS, "runs_without(words, random, masks, places, totals)"},
+    {"digit_numbers", digit_numbers, METH_VARARGS,
+     "digit_numbers(words, starts, kept, unused, width, count, least, most) -> number kept"},
+    {"products", products, METH_VARARGS, "products(values, seen, shift, steps, pairs) -> number of pairs"},
     {"sieved", sieved, METH_VARARGS, "sieved(table, weights, products, inverses, greatest, flags, size)"},
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
     {"counts", counts, METH_VARARGS, "counts(words, sizes, halves, small, most) -> (number of halves, number of small)"},
     {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
-    {"random_like", random_like, METH_VARARGS, "random_like(table, limits, flags, size)"},
+    {"random_like", random_like, METH_VARARGS, "random_like(table, limits, sets, flags, size)"},
     {"borders", borders, METH_VARARGS,
      "borders(words, random, dense, begins, ends, first, after, least, uneven) -> (number of first, of after)"},
     {"digit_starts", digit_starts, METH_VARARGS,

@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Any, TextIO, TypeVar
 
 import click
-from tqdm import tqdm
 
 from dumpscan import __version__
 from dumpscan.baseline import dump_baseline, load_baseline
@@ -315,6 +314,8 @@ def _progress(common: dict[str, Any]) -> Iterator[Progress]:
     if common["quiet"] or common["no_progress"] or not sys.stderr.isatty():
         yield silent
         return
+    from tqdm import tqdm  # here, for it takes a tenth of the start, and few runs need it
+
     bar: tqdm[Any] | None = None
     name = ""
 

@@ -220,7 +220,8 @@ class _Sorted:
             starts = table.starts
         kept = np.flatnonzero((starts >= window.owned.start) & (starts < window.owned.end))
         moved, whole = window.moved(starts[kept], table.width)
-        self.clues.append(table.rows(kept[whole], moved[whole]))
+        if whole.any():
+            self.clues.append(table.rows(kept[whole], moved[whole]))
         for clue in table.rows(kept[~whole], starts[kept[~whole]]).clues():
             self._take_clue(window, clue)
 

@@ -54,7 +54,7 @@ PLACE_CAP = 2_000_000
 """Clues and places kept for one dump; more than that is a limit of the report."""
 
 MANY_CLUES = 10_000
-"""Clues from which proofs are spread over processes, which take some 0.1 s to start."""
+"""Clues from which proofs are spread over the processes."""
 
 SEAM_RATIO = 2
 """Bytes across page borders that are looked at once more, as a multiple of those of the dump."""
@@ -136,10 +136,10 @@ def scan_source(
         with _pool(options, windows, partial(prepare, job)) as executor:
             digest = side.submit(content_digest, bottom(source), stopped) if options.digest else None
             state = _first_pass(executor, job, windows, options, progress)
-        if windows.left_out:
-            state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
-        heap = _read_heap(state, source, layout)
-        _prove(state, source, layout, options)
+            if windows.left_out:
+                state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
+            heap = _read_heap(state, source, layout)
+            _prove(state, source, layout, options, executor)
         _sweep(state, job, windows, options, layout, progress)
         sha256 = digest.result() if digest else ""
         return _finish(state, source, path, layout, options, (*layout.unread, *unread), sha256, heap)
@@ -305,15 +305,15 @@ def _read_heap(state: _State, source: Source, layout: Layout) -> Objects | None:
     return heap
 
 
-def _prove(state: _State, source: Source, layout: Layout, options: Options) -> None:
+def _prove(state: _State, source: Source, layout: Layout, options: Options, executor: Executor | None) -> None:
     started = time.perf_counter()
     memory = AddressMap(layout)
     publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
     # what stands at a seam may have been met in several address spaces
     clues: Clues = tuple(dict.fromkeys(all_clues(state.tables))) if layout.spaces else state.tables
-    with _pool(options, range(state.clues // MANY_CLUES * options.workers), _nothing) as executor:
-        means = Means(partial(memory.around, source), executor.map if executor else here)
-        proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source), means)
+    spread = executor.map if executor and state.clues > MANY_CLUES else here
+    means = Means(partial(memory.around, source), spread)
+    proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source), means)
     state.limits.update(limits)
     for candidate in proven:
         state.secrets.add(candidate)

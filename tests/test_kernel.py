@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import zstandard
 
-from dumpscan import aes, kernel
-from dumpscan.matchers import aes_schedules, ec_scalars, integer_structures, randomness
+from dumpscan import aes, kernel, windows
+from dumpscan.matchers import aes_schedules, ec_scalars, integer_structures, integers, randomness
 from dumpscan.matchers.base import View
 from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sieve import without_small_factor
 from dumpscan.model import Clue, ClueTable, Mapped, Span
+from dumpscan.prove import rsa
 from tests.makers.raw_keys import filler, heap, rsa_numbers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,6 +82,8 @@ def view(data: bytes, phase: int = 0) -> View:
 
 
 SEEDS = range(24)
+BYTES = np.zeros(256, np.uint8)
+WORDS, FLAGS, PLACES = np.zeros(9, np.uint64), np.zeros(9, np.bool_), np.zeros(9, np.int64)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -126,6 +129,50 @@ def test_judgements_of_places(seed: int, monkeypatch: pytest.MonkeyPatch) -> Non
     compiled, numpy = both(judged, monkeypatch)
     assert compiled == numpy
     assert len({flag for flags in compiled[:4] for flag in flags}) == 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_digit_numbers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = randomness.word_map(view(memory(seed)))
+    starts = 8 * np.arange(len(made.words))
+
+    def found() -> list[list[int]]:
+        return [
+            integers.digit_numbers(made, starts, shortest, longest, bits, width)
+            for bits, width in integers.DIGITS.values()
+            for shortest, longest in ((236, 256), (512, 512), (501, 521), (1000, 1020))
+        ]
+
+    compiled, numpy = both(found, monkeypatch)
+    assert compiled == numpy
+
+
+def test_live_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = np.zeros(4096 * 70, np.uint8)
+    block[[0, 4095 + 4096, 4096 * 5, 4096 * 69 + 2000]] = 1
+
+    def flags() -> list[bool]:
+        live = np.zeros(70, np.bool_)
+        windows._test_pages(block, live, 0, 30)
+        windows._test_pages(block, live, 30, 70)
+        return live.tolist()
+
+    compiled, numpy = both(flags, monkeypatch)
+    assert compiled == numpy
+    assert np.flatnonzero(compiled).tolist() == [0, 1, 5, 69]
+
+
+def test_products_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = random.Random(1)
+    values = np.array([source.getrandbits(64) | 1 for _ in range(900)], np.uint64)
+    moduli = np.concatenate([values[:800:7] * values[9:809:7], values[:90]])
+
+    def pairs() -> list[tuple[int, int]]:
+        return sorted(rsa._likely_pairs(values, moduli, 300))
+
+    compiled, numpy = both(pairs, monkeypatch)
+    assert compiled == numpy
+    assert set(zip(range(0, 800, 7), range(9, 809, 7), strict=True)) <= set(compiled)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -181,13 +228,28 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("pure", (np.zeros(9, np.uint64), np.array([-1]), np.zeros(1, np.bool_), 8)),
         ("pure", (np.zeros(9, np.uint64), np.array([1, 2]), np.zeros(1, np.bool_), 8)),
         ("distinct", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.int64), 8, 1)),
-        ("random_like", (np.zeros(64, np.uint8), np.zeros(9, np.int64), np.zeros(2, np.bool_), 32)),
-        ("random_like", (np.zeros(64, np.uint8), np.zeros(18, np.int64), np.zeros(1, np.bool_), 32)),
+        ("random_like", (np.zeros(64, np.uint8), np.zeros(9, np.int64), BYTES, np.zeros(2, np.bool_), 32)),
+        ("random_like", (np.zeros(64, np.uint8), np.zeros(20, np.int64), BYTES, np.zeros(1, np.bool_), 32)),
+        ("random_like", (np.zeros(64, np.uint8), np.zeros(20, np.int64), BYTES[:9], np.zeros(2, np.bool_), 32)),
         ("various", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.bool_), 8, 5, 56)),
         ("distinct", (np.zeros(9, np.uint8), np.array([-1]), np.zeros(1, np.int64), 2, 1)),
         ("aes_relations", (np.zeros(9, np.uint32), np.zeros(9, np.int64), 0, 10)),
         ("counts", (np.zeros(9, np.uint64), np.zeros(9, np.uint8), np.zeros(8, np.int64), np.zeros(9, np.int64), 130)),
-        ("runs_without", (np.zeros(9, np.uint64), np.zeros(8, np.bool_), np.zeros(9, np.int64), 1)),
+        ("live_pages", (np.zeros(8192, np.uint8), np.zeros(1, np.bool_))),
+        ("runs_without", (WORDS, FLAGS[:8], np.ones(1, np.uint64), PLACES, np.zeros(1, np.int64))),
+        ("runs_without", (WORDS, FLAGS, np.ones(2, np.uint64), PLACES, np.zeros(2, np.int64))),
+        ("borders", (WORDS, FLAGS, FLAGS, np.array([1]), np.array([10]), PLACES, PLACES.copy(), 5, 56)),
+        ("borders", (WORDS, FLAGS, FLAGS, np.array([1, 3]), np.array([3, 5]), PLACES, PLACES.copy(), 5, 56)),
+        ("borders", (WORDS, FLAGS, FLAGS, np.array([1]), np.array([2]), PLACES[:1], PLACES.copy(), 5, 56)),
+        ("digit_starts", (WORDS, FLAGS, np.array([0]), PLACES, 3 << 62, 4, 8, 1, 1, 1)),
+        ("digit_starts", (WORDS, FLAGS, np.array([9]), PLACES, 3 << 62, 4, 8, 1, 1, 1)),
+        ("digit_numbers", (WORDS, np.array([4]), PLACES, 3 << 62, 4, 8, 0, 9)),
+        ("digit_numbers", (WORDS, np.array([8, 16]), PLACES[:1], 3 << 62, 4, 8, 0, 9)),
+        ("plausible", (WORDS.view(np.uint8), FLAGS, np.array([0]), PLACES, 64, 64, 0)),
+        ("plausible", (WORDS.view(np.uint8), FLAGS[:8], np.array([0]), PLACES, 64, 0, 63)),
+        ("unaligned", (WORDS, np.array([1]), np.array([10]), np.array([32]), PLACES, np.zeros(1, np.int64))),
+        ("unaligned", (WORDS, np.array([1]), np.array([2]), np.array([0]), PLACES, np.zeros(1, np.int64))),
+        ("products", (WORDS, FLAGS, 43, 5, PLACES)),
         (
             "closed",
             (
@@ -200,8 +262,9 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
                 np.zeros(8, np.int64),
             ),
         ),
-        ("heads", (np.zeros(9, np.uint64), np.array([9]), np.zeros(2, np.int64), 1, 2)),
-        ("heads", (np.zeros(9, np.uint64), np.array([1]), np.zeros(1, np.int64), 1, 2)),
+        ("heads", (WORDS, FLAGS, np.array([9]), np.zeros(2, np.int64), 1, 2)),
+        ("heads", (WORDS, FLAGS, np.array([1]), np.zeros(1, np.int64), 1, 2)),
+        ("heads", (WORDS, FLAGS[:8], np.array([1]), np.zeros(2, np.int64), 1, 2)),
         ("map_words", (np.zeros(9, np.uint8), np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
         ("map_words", (np.zeros(18, np.uint64)[::2], np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
     ],

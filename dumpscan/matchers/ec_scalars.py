@@ -103,9 +103,11 @@ def _heads(mapped: WordMap) -> Positions:
     begins, _ = mapped.edges
     if kernel.native is not None:
         heads: Positions = np.empty(2 * len(begins), np.int64)
-        return heads[: kernel.native.heads(mapped.words, begins, heads, _LEAST_CHUNK, _LARGEST_CHUNK)]
+        found = kernel.native.heads(mapped.words, mapped.random, begins, heads, _LEAST_CHUNK, _LARGEST_CHUNK)
+        return heads[:found]
     starts = (begins[:, None] + np.array([-1, 0])).ravel()  # different, as runs begin two words apart at least
-    starts = starts[starts > 0]
+    starts = starts[(starts > 0) & (starts <= len(mapped.words) - 4)]
+    starts = starts[mapped.random.view(np.uint8)[starts[:, None] + np.arange(4)].sum(axis=1) >= 2]
     sizes = mapped.words[starts - 1]
     sized: Flags = (sizes & np.uint64(0xA) == 0) & (sizes >= _LEAST_CHUNK) & (sizes < _LARGEST_CHUNK)
     return np.compress(sized, starts)

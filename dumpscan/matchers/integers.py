@@ -93,12 +93,20 @@ def digit_numbers(mapped: WordMap, starts: Positions, shortest: int, longest: in
     unused = np.uint64(_UNUSED[bits])
     words = mapped.words
     count = -(-longest // bits)
+    over = shortest - 1 - bits * (count - 1)
+    if not len(starts):
+        return []
+    if kernel.native is not None:
+        found = np.empty(len(starts), np.int64)
+        least, most = 1 << over if over >= 0 else 0, (1 << longest - bits * (count - 1)) - 1
+        some = kernel.native.digit_numbers(words, starts, found, int(unused), width, count, least, most)
+        native: list[int] = found[:some].tolist()
+        return native
     last = starts // width + count - 1
     units = mapped.octets[: len(words) * 8].view(f"<u{width}")
     starts, last = starts[last < len(units)], last[last < len(units)]
     top = units[last]
     fits = top >> np.array(longest - bits * (count - 1), top.dtype) == 0
-    over = shortest - 1 - bits * (count - 1)
     if over >= 0:
         fits &= top >> np.array(over, top.dtype) != 0
     starts = starts[fits]

@@ -197,7 +197,9 @@ def runs_without(mapped: WordMap, masks: Sequence[int]) -> dict[int, Positions]:
     """
     words = mapped.words
     if kernel.native is not None:
-        return {mask: _native_runs(mapped, mask) for mask in masks}
+        room, totals = np.empty((len(masks), len(words)), np.int64), np.empty(len(masks), np.int64)
+        kernel.native.runs_without(words, mapped.random, np.array(masks, np.uint64), room, totals)
+        return {mask: row[:total] for mask, row, total in zip(masks, room, totals.tolist(), strict=True)}
     found: dict[int, list[Positions]] = {mask: [] for mask in masks}
     for start in range(1, len(words) - 3, BLOCK):
         end = min(start + BLOCK + 3, len(words))
@@ -211,12 +213,6 @@ def runs_without(mapped: WordMap, masks: Sequence[int]) -> dict[int, Positions]:
             starts = np.flatnonzero(_four((some & np.uint64(mask)) == 0, random)) + start
             places.append(starts[_enough_random(mapped, starts, np.uint64(mask))])
     return {mask: np.concatenate([np.zeros(0, np.int64), *places]) for mask, places in found.items()}
-
-
-def _native_runs(mapped: WordMap, mask: int) -> Positions:
-    assert kernel.native is not None
-    places = np.empty(len(mapped.words), np.int64)
-    return places[: kernel.native.runs_without(mapped.words, mapped.random, places, mask)]
 
 
 def _four(clear: Flags, random: Flags) -> Flags:

@@ -57,6 +57,10 @@ MOST_MATCHES = 50_000
 _FORM_WIDTH = {Form.ASCII: 1, Form.UTF16: 2, Form.UTF32: 4}
 
 
+_Asked = tuple[Form, int, int]
+"""What a rule's anchor asks for: form, shift, need."""
+
+
 class _Place(NamedTuple):
     """What an anchor asks for: text of a form (``width`` 0: encoded, with ``shift`` bytes modulo three before it), and
     ``need`` characters of it on either side, as the rules have it that share the anchor."""
@@ -75,17 +79,18 @@ class SignatureMatcher:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.rules: tuple[Signature, ...] = ruleset.rules
-        places: dict[bytes, dict[tuple[Form, int], int]] = {}
+        asked: dict[bytes, list[_Asked]] = {}
         for rule in ruleset.rules:
             need = rule.longest + rule.reach
             for literal, form, shift in encoded_anchors(rule.anchors, rule.anchor_nocase):
-                asked = places.setdefault(literal, {})
-                asked[form, shift] = max(asked.get((form, shift), 0), need)
-        self.anchors: Sequence[bytes] = tuple(places)
-        self._places = tuple(
-            tuple(_Place(form, _FORM_WIDTH.get(form, 0), shift, need) for (form, shift), need in asked.items())
-            for asked in places.values()
-        )
+                known = asked.get(literal)
+                if known is None:
+                    asked[literal] = [(form, shift, need)]
+                else:
+                    known.append((form, shift, need))
+        self.anchors: Sequence[bytes] = tuple(asked)
+        self._asked = tuple(asked.values())
+        self._places: dict[int, tuple[_Place, ...]] = {}
         self._sources = tuple(rule.source for rule in ruleset.rules)
         _together(self._sources)
         longest = max((r.longest + r.reach for r in ruleset.rules), default=0)
@@ -95,7 +100,7 @@ class SignatureMatcher:
         """Judge the surroundings of ``hits``; positions count from the start of ``view.data``."""
         asked: dict[tuple[Form, int], dict[int, int]] = {}
         for anchor, start in hits:
-            for form, width, shift, need in self._places[anchor]:
+            for form, width, shift, need in self._places.get(anchor) or self._places_of(anchor):
                 wanted = asked.setdefault((form, start % width if width else shift), {})
                 if wanted.get(start, 0) < need:
                     wanted[start] = need
@@ -111,6 +116,15 @@ class SignatureMatcher:
         found = [c for some in _batches(chain(pieces, _inside(inner.values()))) for c in self._run(some, judge)]
         limits = (Clue("limit", b"", 0, 0, "", text.encode()) for text in judge.limits)
         return [*_settled(_one_reading(found)), *limits]
+
+    def _places_of(self, anchor: int) -> tuple[_Place, ...]:
+        """What the anchor with this index asks for. Few of them are ever met, so they are made when they are."""
+        most: dict[tuple[Form, int], int] = {}
+        for form, shift, need in self._asked[anchor]:
+            most[form, shift] = max(most.get((form, shift), 0), need)
+        places = tuple(_Place(form, _FORM_WIDTH.get(form, 0), shift, need) for (form, shift), need in most.items())
+        self._places[anchor] = places
+        return places
 
     def _run(self, pieces: Sequence[Piece], judge: _Judge) -> Iterator[Candidate]:
         """Run the signatures over pieces laid end to end; a match across two pieces is none."""

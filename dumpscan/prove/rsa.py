@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dumpscan import kernel
 from dumpscan.keys import octets, rsa_key
 from dumpscan.matchers.limb_arithmetic import MOST_EXPONENT, exponent_fits, exponents, inverse64, little_endian, members
 from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Span
@@ -32,6 +33,9 @@ names."""
 
 PAIRS = 4_000_000
 """Products of primes of one size, where there are few enough: 0.2 seconds."""
+
+_SEEN_BITS = 21
+"""Highest bits of lowest limbs by which most products are dismissed."""
 
 _MASK = (1 << 64) - 1
 
@@ -175,13 +179,28 @@ def _products(integers: _Integers) -> Iterator[tuple[int, int]]:
 
 
 def _pairs(values: Sequence[int], moduli: set[int]) -> Iterator[tuple[int, int]]:
-    low = low_limbs(values)
-    is_modulus = members(low_limbs(moduli))
-    for step in range(1, min(max(NEIGHBOURS, PAIRS // len(values)), len(values) - 1) + 1):
+    steps = min(max(NEIGHBOURS, PAIRS // len(values)), len(values) - 1)
+    for first, second in _likely_pairs(low_limbs(values), low_limbs(moduli), steps):
+        n = values[first] * values[second]
+        if n in moduli:
+            yield n, values[first]
+
+
+def _likely_pairs(low: Limbs, moduli: Limbs, steps: int) -> Iterator[tuple[int, int]]:
+    """The indices of pairs up to ``steps`` apart whose product has the lowest limb of one of ``moduli``."""
+    is_modulus = members(moduli)
+    if kernel.native is not None:
+        seen, pairs = np.zeros(1 << _SEEN_BITS, np.bool_), np.empty(1 << 20, np.int64)
+        seen[moduli >> np.uint64(64 - _SEEN_BITS)] = True
+        count = kernel.native.products(low, seen, 64 - _SEEN_BITS, steps, pairs)
+        if count < len(pairs):
+            first, second = pairs[:count] >> 32, pairs[:count] & 0xFFFFFFFF
+            kept = is_modulus(low[first] * low[second])
+            yield from zip(first[kept].tolist(), second[kept].tolist(), strict=True)
+            return
+    for step in range(1, steps + 1):
         for index in is_modulus(low[:-step] * low[step:]).tolist():
-            n = values[index] * values[index + step]
-            if n in moduli:
-                yield n, values[index]
+            yield index, index + step
 
 
 class _Highest:
