@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumpscan.foreign_rules import ForeignFile, ForeignRule
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.signatures import MOST_JUDGED, ForeignMatcher, SignatureMatcher
+from dumpscan.matchers.signatures import MOST_JUDGED, SignatureMatcher
 from dumpscan.model import Candidate, Clue, Confidence, Severity, Span
 from dumpscan.signature_check import run
 from dumpscan.signature_examples import expand
@@ -138,26 +137,6 @@ def test_total_on_noise(indices: list[int], noise: bytes) -> None:
 def test_hits_that_lie_do_no_harm() -> None:
     hits = [Hit(i, p) for i in range(0, len(MATCHER.anchors), 37) for p in (0, 5, 63)]
     assert list(MATCHER.match(View(memoryview(bytes(64)), (Span(0, 64),)), hits)) == []
-
-
-def test_user_rules_run_on_whole_windows() -> None:
-    source = 'rule mine { strings: $a = "swordfish" wide condition: $a }'
-    matcher = ForeignMatcher([ForeignFile("mine.yar", source, (ForeignRule("mine", "mine", "mine.yar", 1),))])
-    data = "say swordfish".encode("utf-16-le")
-    (candidate,) = matcher.match(View(memoryview(data), (Span(0, len(data)),)), ())
-    assert isinstance(candidate, Candidate)
-    assert candidate.confidence is Confidence.POSSIBLE
-    assert candidate.spans == (Span(8, 26),)
-
-
-def test_user_rules_that_are_cut_are_a_limit() -> None:
-    source = "rule many { strings: $a = /[a-z]/ condition: $a }"
-    matcher = ForeignMatcher([ForeignFile("many.yar", source, (ForeignRule("many", "many", "many.yar", 1),))])
-    data = b"x" * 1_000_200
-    limits = [e for e in matcher.match(View(memoryview(data), (Span(0, len(data)),)), ()) if isinstance(e, Clue)]
-    assert [(clue.kind, clue.note) for clue in limits] == [
-        ("limit", b"more than 1,000,000 matches of user rules in a window: many")
-    ]
 
 
 AWS_SECRET = expand("<base62:20>/<base62:19>")
