@@ -1,24 +1,20 @@
 """Decompression: what the wrappers of dumps look like, and how to read each to its end in bounded memory.
 
-Sources of the format facts: RFC 1952 (gzip), RFC 8878 (zstd), the xz file format 1.2.0, LZ4 frame format 1.6.3,
-APPNOTE.TXT 6.3.10 (zip).
+Sources of the format facts: RFC 1952 (gzip), RFC 8878 (zstd), the xz file format 1.2.0, LZ4 frame format 1.6.3.
+A zip is read by :mod:`dumpscan.zip_file`.
 """
 
 from __future__ import annotations
 
 import bz2
 import lzma
-import struct
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol, cast
 
 import lz4.frame
 import zstandard
 
-from dumpscan.as_file import SourceFile
-from dumpscan.errors import SourceError
 from dumpscan.source import Source
 
 WRAPPERS = ("gzip", "zstd", "xz", "lz4", "bzip2", "zip")
@@ -111,22 +107,19 @@ class Inflate:
         return out
 
 
-class Zstd:
-    """zstandard with the interface of bz2.
+class Pieces:
+    """A decompressor that cannot bound its output, with the interface of bz2: it gets its input in small pieces.
 
-    Its decompressor cannot bound its output, so the input is cut: a piece holds at most 256 blocks of 128 KiB.
+    Derived classes say how long a piece is when so many bytes are there, and unpack one.
     """
 
-    _PIECE = 1024
-
     def __init__(self) -> None:
-        self._zstd = zstandard.ZstdDecompressor(max_window_size=MEMORY).decompressobj()
         self._pending = b""
         self._at = 0
 
     @property
     def eof(self) -> bool:
-        return self._zstd.eof
+        raise NotImplementedError
 
     @property
     def needs_input(self) -> bool:
@@ -134,19 +127,52 @@ class Zstd:
 
     @property
     def unused_data(self) -> bytes:
-        return self._zstd.unused_data + self._pending[self._at :]
+        return self._pending[self._at :]
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         if data:
             self._pending, self._at = self._pending[self._at :] + data, 0
         out: list[bytes] = []
         size = 0
-        while size < max_length and not self.needs_input and not self._zstd.eof:
-            piece = self._pending[self._at : self._at + self._PIECE]
+        while size < max_length and not self.needs_input and not self.eof:
+            length = self.length(len(self._pending) - self._at)
+            piece = self._pending[self._at : self._at + length]
             self._at += len(piece)
-            out.append(self._zstd.decompress(piece))
+            out.append(self.piece(piece))
             size += len(out[-1])
         return b"".join(out)
+
+    def length(self, left: int) -> int:
+        """How long the next piece is."""
+        raise NotImplementedError
+
+    def piece(self, data: bytes) -> bytes:
+        """Unpack a piece."""
+        raise NotImplementedError
+
+
+class Zstd(Pieces):
+    """zstandard; a piece holds at most 256 blocks of 128 KiB."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._zstd = zstandard.ZstdDecompressor(max_window_size=MEMORY).decompressobj()
+
+    @property
+    def eof(self) -> bool:
+        return self._zstd.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zstd.unused_data + super().unused_data
+
+    def length(self, left: int) -> int:
+        """See :meth:`Pieces.length`."""
+        return 1024
+
+    def piece(self, data: bytes) -> bytes:
+        """See :meth:`Pieces.piece`."""
+        return self._zstd.decompress(data)
 
 
 _DECODERS: dict[str, Callable[[], Decoder]] = {
@@ -161,35 +187,35 @@ CORRUPT = (zlib.error, lzma.LZMAError, zstandard.ZstdError, RuntimeError, OSErro
 """What decoders raise on damaged input; lz4 raises RuntimeError, bz2 OSError."""
 
 
-class _Input:
-    """The compressed bytes, in order, counted."""
+class Input:
+    """The compressed bytes from ``start`` to ``stop``, in order, counted."""
 
-    def __init__(self, source: Source, progress: Callable[[int], None], start: int = 0) -> None:
+    def __init__(
+        self, source: Source, progress: Callable[[int], None], start: int = 0, stop: int | None = None
+    ) -> None:
         self._source, self._progress = source, progress
-        self.at = start
+        self.at, self._stop = start, source.size if stop is None else stop
 
     def next(self) -> bytes:
-        data = self._source.read(self.at, CHUNK)
+        data = self._source.read(self.at, max(0, min(CHUNK, self._stop - self.at)))
         self.at += len(data)
         if data:
             self._progress(len(data))
         return data
 
 
-def _member(decoder: Decoder, data: bytes, stream: _Input) -> Iterator[bytes]:
-    """Decompress one member (frame, stream); its first bytes are ``data``."""
-    while True:
+def unpack(decoder: Decoder, data: bytes, stream: Input) -> Iterator[bytes]:
+    """Decompress one member (frame, stream); its first bytes are ``data``. Raises :class:`Damage`."""
+    while not decoder.eof:
+        if not data and decoder.needs_input and not (data := stream.next()):
+            raise Damage(f"is cut short: it ends at byte {stream.at}, inside its compressed data")
         try:
             out = decoder.decompress(data, CHUNK)
         except CORRUPT as error:
             raise Damage(f"is damaged before byte {stream.at} ({error})") from None
         if out:
             yield out
-        if decoder.eof:
-            return
         data = b""
-        if decoder.needs_input and not (data := stream.next()):
-            raise Damage(f"is cut short: it ends at byte {stream.at}, inside its compressed data")
 
 
 def decode_stream(name: str, source: Source, progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -197,11 +223,11 @@ def decode_stream(name: str, source: Source, progress: Callable[[int], None]) ->
 
     Raises :class:`Damage` after the last byte that could be decompressed.
     """
-    stream = _Input(source, progress)
+    stream = Input(source, progress)
     data = stream.next()
     while data:
         decoder = _DECODERS[name]()
-        yield from _member(decoder, data, stream)
+        yield from unpack(decoder, data, stream)
         data = (decoder.unused_data or b"").lstrip(b"\0")
         while not data and (more := stream.next()):
             data = more.lstrip(b"\0")
@@ -209,95 +235,3 @@ def decode_stream(name: str, source: Source, progress: Callable[[int], None]) ->
         if data and not _MAGIC[name](data) and not (name in ("zstd", "lz4") and _skippable(data)):
             begin = stream.at - len(data)
             raise Damage(f"is followed by {source.size - begin} bytes that are not part of it, at {begin}")
-
-
-# ---------------------------------------------------------------- zip
-
-
-_LONGEST_READ = 1 << 20
-
-
-def _as_file(source: Source, progress: Callable[[int], None]) -> BinaryIO:
-    """A source as a file for :mod:`zipfile`."""
-
-    def too_long(size: int) -> SourceError:
-        return SourceError(f"zip directory of {size} bytes: only a zip with a single dump in it is supported")
-
-    return cast(BinaryIO, SourceFile(source, _LONGEST_READ, too_long, progress))
-
-
-_ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, struct.error, KeyError, IndexError, *CORRUPT)
-
-
-def decode_zip(source: Source, progress: Callable[[int], None], names: list[str]) -> Iterator[bytes]:
-    """Decompress the only member of a zip, and append its name to ``names``."""
-    try:
-        archive = zipfile.ZipFile(_as_file(source, progress))
-    except _ZIP_ERRORS:
-        yield from _decode_zip_head(source, progress, names)
-        return
-    with archive:
-        info = _only_member(archive.infolist())
-        names.append(info.filename)
-        try:
-            with archive.open(info) as member:
-                while data := member.read(CHUNK):
-                    yield data
-        except NotImplementedError:
-            raise SourceError(f"zip member is compressed by method {info.compress_type}, not supported") from None
-        except _ZIP_ERRORS as error:
-            raise Damage(f"is damaged ({error})") from None
-        if info.header_offset:
-            raise Damage(f"has {info.header_offset} bytes before its member")
-        _check_zip_end(source)
-
-
-def holds_one_file(source: Source) -> bool:
-    """Whether a zip is a wrapper around one file; also if it is too damaged to tell."""
-    try:
-        with zipfile.ZipFile(_as_file(source, lambda _: None)) as archive:
-            return len(archive.infolist()) == sum(not info.is_dir() for info in archive.infolist()) == 1
-    except SourceError:  # a directory of more than a megabyte
-        return False
-    except _ZIP_ERRORS:
-        return True
-
-
-def _only_member(members: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    files = [info for info in members if not info.is_dir()]
-    if len(files) != 1:
-        raise SourceError(f"zip with {len(files)} files in it: unpack it and give the dump itself")
-    if files[0].flag_bits & 1:
-        raise SourceError("zip is encrypted: unpack it and give the dump itself")
-    return files[0]
-
-
-def _check_zip_end(source: Source) -> None:
-    """Complain of bytes after the end record: nobody looks at them."""
-    start = max(0, source.size - 22 - 0xFFFF)
-    tail = source.read(start, source.size - start)
-    at = tail.rfind(b"PK\5\6")
-    extra = len(tail) - (at + 22 + int.from_bytes(tail[at + 20 : at + 22], "little"))
-    if extra > 0:
-        raise Damage(f"is followed by {extra} bytes that are not part of it")
-
-
-def _decode_zip_head(source: Source, progress: Callable[[int], None], names: list[str]) -> Iterator[bytes]:
-    """Decompress the first member of a zip that has lost its directory, which stands at the end."""
-    head = source.read(0, 30)
-    if len(head) < 30 or head[:4] != b"PK\3\4":
-        raise Damage("is cut short: it has no member")
-    flags, method = struct.unpack_from("<HH", head, 6)
-    size, name_size, extra_size = struct.unpack_from("<I4xHH", head, 18)
-    if flags & 1:
-        raise SourceError("zip is encrypted: unpack it and give the dump itself")
-    names.append(source.read(30, name_size).decode("utf-8", "replace"))
-    stream = _Input(source, progress, 30 + name_size + extra_size)
-    if method == zipfile.ZIP_DEFLATED:
-        yield from _member(Inflate(-15), b"", stream)
-    elif method == zipfile.ZIP_STORED:
-        left = size if 0 < size < 0xFFFFFFFF and not flags & 8 else source.size
-        while left > 0 and (data := stream.next()):
-            yield data[:left]
-            left -= len(data)
-    raise Damage(f"is cut short: its directory is missing at the end, byte {source.size}")

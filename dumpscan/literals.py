@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import platform
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -113,8 +114,7 @@ class _Yara:
         return hits, capped
 
 
-def _by_start(hit: tuple[int, int]) -> tuple[int, int]:
-    return hit[1], hit[0]
+_by_start = itemgetter(1, 0)
 
 
 class _Nothing:

@@ -21,10 +21,11 @@ from typing import BinaryIO, cast
 import lz4.frame
 import zstandard
 
-from dumpscan.decoders import CHUNK, WRAPPERS, Damage, decode_stream, decode_zip, holds_one_file, recognise
+from dumpscan.decoders import CHUNK, WRAPPERS, Damage, decode_stream, recognise
 from dumpscan.errors import RedactionError, SourceError, UsageError
 from dumpscan.model import Unread
 from dumpscan.source import FileSource, Source, Spool
+from dumpscan.zip_file import decode_zip, holds_one_file
 
 
 @dataclass(frozen=True, slots=True)

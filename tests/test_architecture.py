@@ -31,6 +31,8 @@ FLOORS = (
     ("plausibility",),
     (
         "decoders",
+        "zip_methods",
+        "zip_file",
         "windows",
         "seams",
         "encodings",

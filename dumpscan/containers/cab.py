@@ -1,4 +1,4 @@
-"""Cabinets (.cab): files that lie one after the other in folders of blocks, stored or packed by MSZIP.
+"""Cabinets (.cab): files that lie one after the other in folders of blocks, stored or packed by MSZIP or LZX.
 
 MSZIP is deflate, a stream of its own for each block of 32 KiB, which refers back to the block before ([MS-MCI]).
 """
@@ -13,6 +13,7 @@ from dumpscan.containers.base import Content, Item, Member
 from dumpscan.containers.cab_header import (
     BLOCK,
     LARGEST_BLOCK,
+    LZX,
     MAGIC,
     MSZIP,
     Directory,
@@ -22,8 +23,12 @@ from dumpscan.containers.cab_header import (
     read_directory,
 )
 from dumpscan.containers.cab_write import write_cabinet
+from dumpscan.containers.lzx import Lzx
 from dumpscan.decoders import Damage
 from dumpscan.source import Source
+
+MOST_LZX = 256 << 20
+"""Plain bytes of LZX that are read of a cabinet: they are unpacked by Python."""
 
 _SIGNATURE = b"CK"
 
@@ -33,7 +38,7 @@ class Cabinet:
 
     name = "cab"
     title = "cabinet"
-    unread = "LZX, Quantum, sets of several cabinets"
+    unread = "Quantum, LZX beyond 256 MiB, sets of several cabinets"
 
     def sniff(self, source: Source) -> bool:
         return source.read(0, len(MAGIC)) == MAGIC
@@ -57,13 +62,15 @@ class Cabinet:
 
 def _files(source: Source, directory: Directory) -> Iterator[Item]:
     unpacking: _Unpacking | None = None
+    lzx = MOST_LZX
     for entry in sorted(directory.entries, key=lambda one: (one.folder, one.offset, one.number)):
         if entry.folder >= len(directory.folders):
             yield Item(entry.name, entry, problem="goes on in another cabinet")
             continue
         folder = directory.folders[entry.folder]
         if unpacking is None or unpacking.folder is not folder:
-            unpacking = _Unpacking(source, folder)
+            unpacking = _Unpacking(source, folder, lzx)
+            lzx -= folder.size if folder.method == LZX else 0
         problem = unpacking.problem or unpacking.misplaced(entry)
         if problem:
             yield Item(entry.name, entry, problem=problem)
@@ -83,9 +90,9 @@ def _unused(directory: Directory) -> Iterator[int]:
 class _Unpacking:
     """The plain bytes of a folder, file by file."""
 
-    def __init__(self, source: Source, folder: Folder) -> None:
+    def __init__(self, source: Source, folder: Folder, lzx: int) -> None:
         self.folder, self.problem = folder, folder.problem
-        self._pieces = _plain(source, folder)
+        self._pieces = _plain(source, folder, lzx)
         self._at = 0
         self._rest = b""
 
@@ -113,9 +120,10 @@ class _Unpacking:
             yield data
 
 
-def _plain(source: Source, folder: Folder) -> Iterator[bytes]:
+def _plain(source: Source, folder: Folder, most_lzx: int) -> Iterator[bytes]:
     """What each block gives."""
     at, before = folder.offset, b""
+    lzx = Lzx(folder.window) if folder.method == LZX else None
     for _ in range(folder.blocks):
         head = source.read(at, BLOCK.size + folder.reserved)
         stated, packed, plain = BLOCK.unpack_from(head)
@@ -126,6 +134,11 @@ def _plain(source: Source, folder: Folder) -> Iterator[bytes]:
             raise Damage("does not match its checksum")
         if folder.method == MSZIP:
             data = before = _inflated(data, before)
+        elif lzx:
+            most_lzx -= plain
+            if most_lzx < 0:
+                raise Damage(f"is not read to its end: more than {MOST_LZX} bytes of LZX")
+            data = lzx.frame(data, plain)
         if len(data) != plain:
             raise Damage(f"is damaged: a block of {plain} bytes gives {len(data)}")
         yield data

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dumpscan.containers.lzx import WINDOWS
 from dumpscan.decoders import Damage
 from dumpscan.source import Source
 
@@ -19,7 +20,7 @@ FOLDER = struct.Struct("<IHH")
 FILE = struct.Struct("<IIHHHH")
 BLOCK = struct.Struct("<IHH")
 
-STORED, MSZIP = 0, 1
+STORED, MSZIP, LZX = 0, 1, 3
 LARGEST_BLOCK = 32 << 10
 MOST_BLOCKS = 0xFFFF
 NAME_IS_UTF8 = 0x80
@@ -27,13 +28,16 @@ _BEFORE, _AFTER, _RESERVES = 1, 2, 4
 _FIRST_SHARED = 0xFFFD  # folder numbers from here on: the file goes on in another cabinet
 _LONGEST_NAME = 256
 _LARGEST_PACKED = LARGEST_BLOCK + 6144
-_METHOD = 15  # the bits of it; others have the size of a window
-_METHODS = {2: "Quantum", 3: "LZX"}
+_METHOD, _WINDOW = 0x000F, 0x1F00
+_METHODS = {2: "Quantum"}
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A stretch of blocks that are unpacked one after the other. ``size`` is that of all its plain bytes."""
+    """A stretch of blocks that are unpacked one after the other.
+
+    ``size`` is that of all its plain bytes, ``window`` how many bits that of LZX's window has.
+    """
 
     offset: int
     blocks: int
@@ -41,12 +45,15 @@ class Folder:
     reserved: int
     size: int
     end: int
+    window: int = 0
 
     @property
     def problem(self) -> str:
         """Why it cannot be unpacked."""
-        if self.method in (STORED, MSZIP):
+        if self.method in (STORED, MSZIP) or (self.method == LZX and self.window in WINDOWS):
             return ""
+        if self.method == LZX:
+            return f"is damaged: it states a window of LZX of {self.window} bits"
         return f"is packed by {_METHODS.get(self.method, f'method {self.method}')}, which is not read"
 
 
@@ -103,7 +110,7 @@ def read_directory(source: Source) -> Directory:
     step = FOLDER.size + folder_reserve
     plans = [FOLDER.unpack(_take(source, at + i * step, FOLDER.size)) for i in range(count)]
     at += count * step
-    methods = [method & _METHOD for _, _, method in plans]
+    methods = [kind & _METHOD for _, _, kind in plans]
     if files_at < at:
         raise Damage(f"is damaged: its files are listed at byte {files_at}, inside its folders")
     entries, entries_end = _entries(source, files_at, files, methods)
@@ -111,10 +118,10 @@ def read_directory(source: Source) -> Directory:
         return Directory((), entries, True, 0, end)
     unclaimed = files_at - at + len(reserve.strip(b"\0"))
     folders, low = [], entries_end
-    for (offset, blocks, _), method in zip(plans, methods, strict=True):
+    for offset, blocks, kind in plans:
         if blocks and offset < low:
             raise Damage(f"is damaged: the data of a folder at byte {offset} lies in other data")
-        folder = _walked(source, offset if blocks else low, blocks, method, block_reserve)
+        folder = _walked(source, offset if blocks else low, blocks, kind, block_reserve)
         folders.append(folder)
         if folder.blocks < blocks:  # cut short
             end = max(end, source.size + 1)
@@ -152,7 +159,7 @@ def _entries(source: Source, at: int, count: int, methods: list[int]) -> tuple[t
     return tuple(entries), at
 
 
-def _walked(source: Source, offset: int, blocks: int, method: int, reserved: int) -> Folder:
+def _walked(source: Source, offset: int, blocks: int, kind: int, reserved: int) -> Folder:
     """The folder at ``offset``, measured from the headers of its blocks, with those that are there whole."""
     at, size, whole = offset, 0, 0
     while whole < blocks and at + BLOCK.size <= source.size:
@@ -163,7 +170,7 @@ def _walked(source: Source, offset: int, blocks: int, method: int, reserved: int
         if end > source.size:
             break
         at, size, whole = end, size + plain, whole + 1
-    return Folder(offset, whole, method, reserved, size, at)
+    return Folder(offset, whole, kind & _METHOD, reserved, size, at, (kind & _WINDOW) >> 8)
 
 
 def checksum(data: bytes, seed: int = 0) -> int:

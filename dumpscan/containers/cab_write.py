@@ -1,4 +1,4 @@
-"""Writing a cabinet as another was written: the same files in folders of the same method."""
+"""Writing a cabinet as another was written: the same files in folders of the same method, MSZIP for LZX."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dumpscan.containers.cab_header import (
     MAGIC,
     MOST_BLOCKS,
     MSZIP,
+    STORED,
     Entry,
     checksum,
 )
@@ -82,7 +83,7 @@ def _folders(files: Sequence[_File]) -> list[_Folder]:
         if last is None or last.origin != entry.folder or last.size + size > _LARGEST_FOLDER:
             if size > _LARGEST_FOLDER:
                 raise RedactionError(f"the copy does not fit into a cabinet: a member has {size} bytes")
-            last = _Folder(entry.folder, entry.method)
+            last = _Folder(entry.folder, STORED if entry.method == STORED else MSZIP)
             folders.append(last)
         last.files.append((entry, path))
         last.size += size

@@ -31,6 +31,9 @@ _MOST_ENTRIES = 1 << 16
 _LONGEST_DIRECTORY = 8 << 20
 """A kilobyte can unpack to a directory of so many bytes, and py7zr needs up to 75 of memory for each."""
 
+_MOST_PARTS = 32 * _MOST_ENTRIES
+"""Reads of py7zr in a directory but its names: each takes half a microsecond. A block of one method takes eleven."""
+
 _COPY, _LZMA, _LZMA2, _DELTA = b"\0", b"\3\1\1", b"\x21", b"\3"
 _DEFLATE, _BZIP2, _ZSTD = b"\4\1\x08", b"\4\2\2", b"\4\xf7\x11\1"
 _PACKING = {_LZMA, _LZMA2, _DEFLATE, _BZIP2, _ZSTD}
@@ -148,10 +151,10 @@ def _directory(source: Source) -> tuple[Any, list[Span]]:
         raise Damage("is damaged: the checksum of its directory does not match")
     spans = [Span(0, _HEAD), span]
     for _ in range(_MOST_LAYERS):
-        _check_counts(info, BytesIO(data))
+        _check_counts(info, _Counted(data))
         if data[:1] != info.PROPERTY.ENCODED_HEADER:
-            return info.Header.retrieve(file, BytesIO(data), _HEAD), spans
-        (block,) = _blocks(info.HeaderStreamsInfo.retrieve(BytesIO(data[1:])))
+            return info.Header.retrieve(file, _Counted(data), _HEAD), spans
+        (block,) = _blocks(info.HeaderStreamsInfo.retrieve(_Counted(data[1:])))
         ((size, checksum),) = block.streams
         unpacking = _Unpacking(source, block)
         if unpacking.problem:
@@ -160,6 +163,18 @@ def _directory(source: Source) -> tuple[Any, list[Span]]:
         data = b"".join(unpacking.member(size, checksum))
         spans.append(block.span)
     raise Damage(f"has a directory that is packed more than {_MOST_LAYERS - 1} times")
+
+
+class _Counted(BytesIO):
+    """A directory, of which py7zr reads a number at a time; its loops over members are bounded by their count."""
+
+    _left = _MOST_PARTS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise Damage(f"has a directory of more than {_MOST_PARTS} parts")
+        return super().read(size)
 
 
 def _check_counts(info: Any, directory: BinaryIO) -> None:
@@ -181,6 +196,18 @@ def _check_counts(info: Any, directory: BinaryIO) -> None:
         kind = directory.read(1)
     if kind == kinds.FILES_INFO:
         _check_count(info.read_uint64(directory), "members")
+        _check_properties(info, directory)
+
+
+def _check_properties(info: Any, directory: BinaryIO) -> None:
+    """Each kind of property costs a loop over all members, and is there once."""
+    seen = set()
+    while (kind := directory.read(1)) not in (info.PROPERTY.END, b""):
+        if kind in seen:
+            raise Damage("states a property of its members twice")
+        if kind != info.PROPERTY.DUMMY:
+            seen.add(kind)
+        directory.seek(info.read_uint64(directory), 1)
 
 
 def _check_length(size: int) -> None:

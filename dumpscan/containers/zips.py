@@ -11,10 +11,13 @@ from typing import BinaryIO, cast
 
 from dumpscan.containers.as_file import SourceFile, chunks
 from dumpscan.containers.base import Content, Item, Member
-from dumpscan.decoders import CHUNK, Damage
+from dumpscan.decoders import Damage
 from dumpscan.source import Source
+from dumpscan.zip_methods import member_bytes, problem
 
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_WRITTEN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+"""Methods that the standard library packs by; a copy has Deflate for the others."""
+
 _ERRORS = (zipfile.BadZipFile, NotImplementedError, struct.error, zlib.error, KeyError, IndexError, EOFError,
            ValueError, OSError, RuntimeError, MemoryError)  # fmt: skip
 _MOST_ENTRIES = 1 << 17
@@ -25,7 +28,7 @@ class Zip:
 
     name = "zip"
     title = "zip archive"
-    unread = "encrypted members"
+    unread = "encrypted members, PPMd, Shrink, Implode"
 
     def sniff(self, source: Source) -> bool:
         return source.read(0, 4) in (b"PK\3\4", b"PK\5\6")
@@ -42,12 +45,10 @@ class Zip:
             for info in infos:
                 if info.is_dir():
                     yield Item(info.filename, info)
-                elif info.flag_bits & 1:
-                    yield Item(info.filename, info, problem="is encrypted")
-                elif info.compress_type not in _METHODS:
-                    yield Item(info.filename, info, problem=f"is compressed by method {info.compress_type}")
+                elif why := problem(info.compress_type, info.flag_bits):
+                    yield Item(info.filename, info, problem=why)
                 else:
-                    yield Item(info.filename, info, _data(archive, info))
+                    yield Item(info.filename, info, member_bytes(source, info))
 
     def write(self, members: Sequence[Member], out: BinaryIO, content: Content) -> None:
         with warnings.catch_warnings(), zipfile.ZipFile(out, "w") as archive:
@@ -56,7 +57,7 @@ class Zip:
                 old = cast(zipfile.ZipInfo, member.meta)
                 info = zipfile.ZipInfo(old.filename, old.date_time)
                 info.external_attr, info.create_system = old.external_attr, old.create_system
-                info.compress_type = old.compress_type
+                info.compress_type = old.compress_type if old.compress_type in _WRITTEN else zipfile.ZIP_DEFLATED
                 path = content(member)
                 if path is None:
                     archive.writestr(info, b"")
@@ -64,12 +65,3 @@ class Zip:
                 with archive.open(info, "w", force_zip64=path.stat().st_size >= 1 << 31) as file:
                     for data in chunks(path):
                         file.write(data)
-
-
-def _data(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    try:
-        with archive.open(info) as file:
-            while data := file.read(CHUNK):
-                yield data
-    except _ERRORS as error:
-        raise Damage(f"is damaged ({type(error).__name__})") from None

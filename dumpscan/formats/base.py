@@ -40,6 +40,15 @@ class Format(Protocol):
 
 
 @runtime_checkable
+class LateFormat(Format, Protocol):
+    """A format that may begin behind the head of the file, as what a program wrote into a log."""
+
+    def lies_in(self, source: Source) -> bool:
+        """Say so of a file that no other format takes for its own. Bounded, and never raises."""
+        ...
+
+
+@runtime_checkable
 class EncodedFormat(Format, Protocol):
     """A format whose files do not hold memory as it is."""
 

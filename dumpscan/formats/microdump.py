@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from dumpscan.formats.base import HEAD_SIZE
 from dumpscan.formats.cover import cover
 from dumpscan.formats.printed_memory import MAX_PARTS, MAX_RUNS, PrintedMemory, lines_of
 from dumpscan.model import Layout, Module, Region, Unread
@@ -24,6 +25,10 @@ from dumpscan.plain import PlainSource
 from dumpscan.source import Source
 
 MAX_MODULES = 1 << 16
+SEARCHED = 256 << 20
+"""How far into a log a microdump may begin; Android's logd keeps no more of one (``LOG_BUFFER_MAX_SIZE``)."""
+
+_PIECE = 1 << 20
 
 _BEGIN = b"-----BEGIN BREAKPAD MICRODUMP-----"
 _LINE = re.compile(rb"(?:\A|: )(?P<key>[SCMO]) (?P<rest>[^\n]*)\Z")
@@ -46,6 +51,14 @@ class Microdump:
 
     def sniff(self, head: bytes) -> bool:
         return _BEGIN in head
+
+    def lies_in(self, source: Source) -> bool:
+        """Look through a text."""
+        end = min(source.size, SEARCHED)
+        if b"\0" in source.read(0, min(HEAD_SIZE, end)):
+            return False
+        step = _PIECE - len(_BEGIN)  # so that pieces overlap
+        return any(_BEGIN in source.read(at, min(_PIECE, end - at)) for at in range(0, end, step))
 
     def open(self, source: Source) -> PlainSource:
         """The text, and the memory in it."""

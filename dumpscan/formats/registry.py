@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dumpscan.errors import FormatError
 from dumpscan.formats.avml import Avml
-from dumpscan.formats.base import HEAD_SIZE, EncodedFormat, Format
+from dumpscan.formats.base import HEAD_SIZE, EncodedFormat, Format, LateFormat
 from dumpscan.formats.elf_core import ElfCore
 from dumpscan.formats.faulthandler_text import FaulthandlerText
 from dumpscan.formats.flattened import Flattened
@@ -50,9 +50,12 @@ _DEPTH = 3
 
 
 def recognise(source: Source) -> Format:
-    """The first format that takes the head of ``source`` for its own; ``Raw`` takes anything."""
+    """The first format that takes the head of ``source`` for its own, or lies in it; ``Raw`` takes anything."""
     head = source.read(0, min(HEAD_SIZE, source.size))
-    return next(fmt for fmt in FORMATS if fmt.sniff(head))
+    found = next(fmt for fmt in FORMATS if fmt.sniff(head))
+    if isinstance(found, Raw):
+        return next((fmt for fmt in FORMATS if isinstance(fmt, LateFormat) and fmt.lies_in(source)), found)
+    return found
 
 
 def plain_view(source: Source) -> Source:

@@ -115,16 +115,17 @@ def _stable_base64(text: bytes, shift: int) -> bytes:
 
 def merged(ranges: Iterable[tuple[int, int]], size: int, most: int) -> Iterator[tuple[int, int]]:
     """Join overlapping ``ranges`` of ``size`` bytes; what grows beyond ``most`` is cut, with overlap."""
-    low = high = -1
-    for start, end in sorted((max(0, start), min(size, end)) for start, end in ranges):
-        if low >= 0 and start <= high and high - low < most:
-            high = max(high, end)
+    ordered = sorted(ranges)
+    if not ordered:
+        return
+    low, high = ordered[0]
+    for start, end in ordered:
+        if start <= high and high - low < most:
+            high = end if end > high else high
             continue
-        if low >= 0:
-            yield low, high
+        yield max(0, low), min(size, high)
         low, high = start, end
-    if low >= 0:
-        yield low, high
+    yield max(0, low), min(size, high)
 
 
 def plain(data: memoryview, low: int, high: int, width: int, phase: int) -> Iterator[Piece]:

@@ -155,7 +155,7 @@ def test_what_is_written_is_read(
 @pytest.mark.parametrize(
     ("method", "flags", "said"),
     [
-        (3 | 21 << 8, 0, "is packed by LZX, which is not read"),
+        (3 | 14 << 8, 0, "states a window of LZX of 14 bits"),
         (2, 0, "is packed by Quantum, which is not read"),
         (9, 0, "is packed by method 9, which is not read"),
         (1, 1, "lies in one of several cabinets"),

@@ -426,6 +426,53 @@ def test_a_directory_that_packs_itself(tmp_path: Path) -> None:
     assert "packed more than 3 times" in report.coverage.unread[0].reason
 
 
+MANY = 1 << 16
+NONE_DEFINED = bytes(1 + MANY // 8) + b"\0"
+"""A property of so many members that none of them has."""
+
+NO_PACKED = b"\1\4\6\0\0\0\7\x0b"
+LONG_READS = {
+    "times": (
+        b"\1\5" + maker.number(MANY) + (b"\x14" + maker.number(len(NONE_DEFINED)) + NONE_DEFINED) * 1000,
+        "a property of its members twice",
+    ),
+    "no names": (
+        b"\1\5" + maker.number(MANY) + (b"\x0e" + maker.number(MANY // 8) + bytes(MANY // 8)) * 1000,
+        "a property of its members twice",
+    ),
+    "padding": (b"\1\5" + maker.number(MANY) + b"\x19\0" * (4 << 20), "more than 2097152 parts"),
+    "methods": (
+        NO_PACKED + maker.number(MANY) + b"\0" + (b"\x1c" + bytes(28) + b"\1\0" * 27) * MANY,
+        "more than 2097152 parts",
+    ),
+    "sizes": (
+        NO_PACKED + b"\1\0\1\0\x0c\0\0\x08\x0d" + maker.number(8_000_000) + b"\x09" + bytes(8_000_000),
+        "more than 2097152 parts",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", LONG_READS)
+def test_directories_that_take_long_to_read(what: str) -> None:
+    """Within 8 MiB; some took a minute."""
+    directory, said = LONG_READS[what]
+    directory = directory[: 8 << 20]
+    started = time.process_time()
+    with pytest.raises(Damage, match=said):
+        read(maker.archive(b"", directory))
+    assert time.process_time() - started < 10
+
+
+def test_a_directory_of_many_members_is_read() -> None:
+    """As many as are read, each in a block of its own, packed by two methods."""
+    count = 1 << 16
+    names = [f"a/folder/with/a/name/that/is/longer/than/most/{i}" for i in range(count)]
+    block = (b"\2" + maker.LZMA2 + b"\x04\x03\x03\x01\x03" + b"\1\0", [9, 9])
+    directory = b"\1\4" + maker.streams([20] * count, [block] * count) + maker.files(names) + b"\0"
+    items = SevenZip().items(BytesSource(maker.archive(bytes(20 * count), directory)))
+    assert next(items).problem == ""
+
+
 @pytest.mark.parametrize("filling", [bytes(1 << 20), b"abcd" * (1 << 18)])
 def test_bombs(filling: bytes, tmp_path: Path) -> None:
     started = time.monotonic()

@@ -1,11 +1,11 @@
-"""Breakpad's microdumps: made ones, and real ones with a token on the stack; the copy is read by Breakpad itself."""
+"""Breakpad's microdumps: made ones, and real ones with a token on the stack; Breakpad reads the copy, where it is
+installed."""
 
 from __future__ import annotations
 
 import random
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from dumpscan.redact import redact_path
 from dumpscan.scan import scan_path
 from tests.makers.fixtures import Row, manifest
 from tests.makers.planted import RSA_KEY, github_token, spki
+from tests.makers.programs import run
 from tests.makers.redacting import options
 from tests.makers.source import BytesSource
 
@@ -82,6 +83,35 @@ def test_a_token_and_a_raw_key_are_found_and_gone(prefix: str, digits: int, tmp_
     assert same.count(False) == 4  # three lines of stack, and the context
 
 
+LOG = "02-25 07:59:16.871 D/dalvikvm( 9337): GC_CONCURRENT freed 418K, 7% free 9342K/9991K, paused 2ms+3ms\n"
+
+
+@pytest.mark.parametrize("lines", [50, 60_000])
+def test_in_a_whole_log(lines: int, tmp_path: Path) -> None:
+    """A logcat: the microdump begins anywhere in it, also over the border of what is read at once."""
+    stack = bytes(100) + TOKEN + bytes(100)
+    border = 1 << 20 if lines > 50 else 0
+    before = LOG * (border // len(LOG) - 1 if border else lines)
+    before += "x" * (border - len(before) - len(PREFIX) - 9) + "\n" if border else ""
+    path, copy = tmp_path / "logcat.txt", tmp_path / "copy"
+    path.write_text(before + microdump(stack, bytes(300)) + LOG * (lines - 50))
+    report = scan_path(str(path), options()).report
+    assert (report.format, report.architecture) == ("breakpad-microdump", "aarch64")
+    (token,) = report.findings
+    assert [(o.address, o.region) for o in token.occurrences] == [(0x7FE2BA6000 + 100, "stack")]
+    redact_path(str(path), copy, options())
+    assert TOKEN not in memory_of(copy.read_bytes())
+    assert copy.read_text().count(LOG) == path.read_text().count(LOG)
+
+
+def test_how_far_a_log_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (LOG * 20_000 + microdump(bytes(64), b"")).encode()
+    assert recognise(BytesSource(text)).name == "breakpad-microdump"
+    assert recognise(BytesSource(b"\0" + text)).name == "raw"  # no text
+    monkeypatch.setattr("dumpscan.formats.microdump.SEARCHED", len(LOG) * 20_000)
+    assert recognise(BytesSource(text)).name == "raw"
+
+
 def test_what_is_known_of_the_process() -> None:
     source = BytesSource((microdump(bytes(1000), bytes(300)) + microdump(bytes(64), b"", 0x1000)).encode())
     view = plain_view(source)
@@ -138,6 +168,19 @@ def test_damage_is_survived(edits: list[tuple[int, int]], keep: int) -> None:
 @REAL
 def test_real_microdumps(row: Row, tmp_path: Path) -> None:
     """A token and a raw prime on the stack of a real microdump."""
+    path, copy = tmp_path / "dump", tmp_path / "copy"
+    with_secrets(row, path)
+    report = scan_path(str(path), options()).report
+    assert "github-token" in {f.kind for f in report.findings}
+    redact_path(str(path), copy, options())
+    after = copy.read_bytes()
+    assert len(after) == row.size
+    assert TOKEN in memory_of(path.read_bytes())
+    assert TOKEN[:16] not in memory_of(after)
+
+
+def with_secrets(row: Row, path: Path) -> None:
+    """Write a real microdump with a token and a prime on its stack."""
     data = row.file.read_bytes()
     assert recognise(BytesSource(data)).name == "breakpad-microdump"
     lines = re.findall(rb": S [0-9A-F]{8,16} [0-9A-F]{760,}", data)
@@ -145,24 +188,23 @@ def test_real_microdumps(row: Row, tmp_path: Path) -> None:
     raw = bytearray(bytes.fromhex(old.decode()))
     raw[100 : 100 + len(TOKEN) + 2] = b"\0" + TOKEN + b"\0"
     raw[168 : 168 + 8 + len(PRIME)] = bytes(8) + PRIME
-    path, copy = tmp_path / "dump", tmp_path / "copy"
     path.write_bytes(data.replace(old, raw.hex().upper().encode(), 1))
-    report = scan_path(str(path), options()).report
-    assert "github-token" in {f.kind for f in report.findings}
+
+
+@REAL
+def test_breakpad_walks_the_same_stack(row: Row, tmp_path: Path) -> None:
+    """By Breakpad's ``microdump_stackwalk``, which is in no package: its own build has it."""
+    if shutil.which("microdump_stackwalk") is None:
+        pytest.skip("microdump_stackwalk not installed")
+    path, copy = tmp_path / "dump", tmp_path / "copy"
+    with_secrets(row, path)
     redact_path(str(path), copy, options())
-    after = copy.read_bytes()
-    assert len(after) == len(data)
-    assert TOKEN in memory_of(path.read_bytes())
-    assert TOKEN[:16] not in memory_of(after)
     assert walked(copy) == walked(path)
 
 
 def walked(path: Path) -> list[str]:
-    """What Breakpad's ``microdump_stackwalk`` sees; nothing where it is not installed."""
-    tool = shutil.which("microdump_stackwalk")
-    if tool is None:
-        return []
-    done = subprocess.run([tool, str(path)], capture_output=True, text=True, timeout=60, check=False)
+    """What it sees."""
+    done = run("microdump_stackwalk", path)
     assert done.returncode == 0, done.stderr[-300:]
     assert "Crashed" in done.stdout or "Thread 0" in done.stdout
     return done.stdout.splitlines()

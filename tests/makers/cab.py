@@ -7,9 +7,13 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.makers import lzx
 from tests.makers.programs import need, run
 
 BLOCK = 32768
+Plan = Sequence[tuple[int, int]]
+LZX_PLAN: Plan = [(lzx.VERBATIM, 5000), (lzx.ALIGNED, 40_001), (lzx.UNCOMPRESSED, 333), (lzx.ALIGNED, 1 << 20)]
+"""Kinds and sizes of blocks."""
 
 
 def words(data: bytes) -> int:
@@ -23,13 +27,17 @@ def words(data: bytes) -> int:
     return value
 
 
-def blocks(data: bytes, method: int = 1, reserve: bytes = b"") -> list[bytes]:
-    """The blocks of a folder with their headers."""
+def blocks(data: bytes, method: int = 1, reserve: bytes = b"", plan: Plan = LZX_PLAN, calls: int = 0) -> list[bytes]:
+    """The blocks of a folder with their headers; of LZX by ``plan``, with calls translated for a file of ``calls``."""
     out, before = [], b""
+    frames = lzx.Encoder(data, method >> 8, plan, calls).pack() if method >> 8 in lzx.SLOTS else []
     for at in range(0, len(data), BLOCK):
-        plain = data[at : at + BLOCK]
-        deflate = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=before)
-        packed = b"CK" + deflate.compress(plain) + deflate.flush() if method == 1 else plain
+        plain = packed = data[at : at + BLOCK]
+        if method == 1:
+            deflate = zlib.compressobj(9, zlib.DEFLATED, -15, zdict=before)
+            packed = b"CK" + deflate.compress(plain) + deflate.flush()
+        elif frames:
+            packed = frames[at // BLOCK]
         before = plain
         sizes = struct.pack("<HH", len(packed), len(plain))
         out.append(struct.pack("<I", words(packed) ^ words(sizes)) + sizes + reserve + packed)
@@ -44,10 +52,12 @@ def cabinet(
     reserved: bool = False,
     flags: int = 0,
     tail: bytes = b"",
+    plan: Plan = LZX_PLAN,
+    calls: int = 0,
 ) -> bytes:
     """A cabinet. ``rows`` are the files as it lists them (size, offset, folder, name), else as they are."""
     reserve = b"RR" if reserved else b""
-    data = [blocks(b"".join(folder.values()), method, reserve) for folder in folders]
+    data = [blocks(b"".join(folder.values()), method, reserve, plan, calls) for folder in folders]
     if rows is None:
         rows = []
         for number, folder in enumerate(folders):

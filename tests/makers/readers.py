@@ -53,7 +53,7 @@ def whatever_lldb_sees(dump: Path) -> str:
 
 
 def by_stackwalk(dump: Path) -> str:
-    """The report of Breakpad's minidump_stackwalk (the npm package ``minidump`` has it in ``bin``)."""
+    """The report of Breakpad's minidump_stackwalk, which is in ``bin/linux-x64`` of the npm package ``minidump``."""
     need("minidump_stackwalk")
     done = run("minidump_stackwalk", dump)
     assert "Thread 0" in done.stdout

@@ -7,12 +7,15 @@ import gzip
 import random
 import re
 import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from dumpscan.model import DumpReport
 from dumpscan.redact import redact_path
-from dumpscan.scan import Options, scan_path
+from dumpscan.scan import Options
 from tests.makers.fixtures import Row, manifest
 from tests.makers.heap_readers import seen_by_visualvm
 from tests.makers.hprof_census import hprof_census
@@ -42,11 +45,12 @@ public class Victim {
 
 @pytest.fixture(scope="module")
 def dumps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    need("java", "jcmd", "jmap")
+    need("java", "javac", "jcmd", "jmap")
     folder = tmp_path_factory.mktemp("jvm")
     (folder / "Victim.java").write_text(PROGRAM)
+    run("javac", "Victim.java", cwd=folder)  # or the heap would hold the compiler
     pipe = subprocess.PIPE
-    with running(["java", "-Xmx64m", "Victim.java"], cwd=folder, stdin=pipe, stdout=pipe) as process:
+    with running(["java", "-Xmx64m", "Victim"], cwd=folder, stdin=pipe, stdout=pipe) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write("".join(f"{SECRETS[name]}\n" for name in SECRETS).encode())
@@ -64,20 +68,32 @@ def dumps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
-@pytest.mark.parametrize("form", ["hprof", "gzip", "jmap"])
-def test_heap_dump(dumps: dict[str, Path], form: str, tmp_path: Path) -> None:
-    opened = bytes if form == "hprof" else gzip.decompress
-    before = opened(dumps[form].read_bytes())
-    report = scan_path(str(dumps[form]), Options(jobs=1)).report
-    assert report.format == "hprof"
-    holders = {f.public["name"]: {o.object for o in f.occurrences} for f in report.findings if "name" in f.public}
+@dataclass(frozen=True)
+class Pair:
+    """A heap dump, what was found in it, and its redacted copy; ``plain`` takes the gzip off one of them."""
+
+    dump: Path
+    report: DumpReport
+    copy: Path
+    plain: Callable[[bytes], bytes]
+
+
+@pytest.fixture(scope="module", params=["hprof", "gzip", "jmap"])
+def pair(request: pytest.FixtureRequest, dumps: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    dump, copy = dumps[request.param], tmp_path_factory.mktemp(request.param) / "copy"
+    done = redact_path(str(dump), copy, Options(jobs=1))
+    assert done.overwritten
+    return Pair(dump, done.report, copy, bytes if request.param == "hprof" else gzip.decompress)
+
+
+def test_heap_dump(pair: Pair) -> None:
+    before, after = pair.plain(pair.dump.read_bytes()), pair.plain(pair.copy.read_bytes())
+    assert pair.report.format == "hprof"
+    holders = {f.public["name"]: {o.object for o in f.occurrences} for f in pair.report.findings if "name" in f.public}
     assert set(holders) == {f"Victim$HikariConfig.{name}" for name in SECRETS}
     assert "Victim$HikariConfig.password (java.lang.String)" in holders["Victim$HikariConfig.password"]
     assert "Victim$HikariConfig.apiToken (byte[])" in holders["Victim$HikariConfig.apiToken"]
     assert "Victim$HikariConfig.passphrase (char[])" in holders["Victim$HikariConfig.passphrase"]
-    copy = tmp_path / "copy"
-    redact_path(str(dumps[form]), copy, Options(jobs=1))
-    after = opened(copy.read_bytes())
     assert len(after) == len(before)
     assert hprof_census(after) == hprof_census(before)
     for secret in SECRETS.values():
@@ -85,15 +101,11 @@ def test_heap_dump(dumps: dict[str, Path], form: str, tmp_path: Path) -> None:
         assert secret.encode("utf-16-be") not in after
 
 
-@pytest.mark.parametrize("form", ["hprof", "gzip", "jmap"])
-def test_visualvm_sees_the_same_heap(dumps: dict[str, Path], form: str, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    assert redact_path(str(dumps[form]), copy, Options(jobs=1)).overwritten
-    opened = bytes if form == "hprof" else gzip.decompress
-    before = seen_by_visualvm(opened(dumps[form].read_bytes()))
+def test_visualvm_sees_the_same_heap(pair: Pair) -> None:
+    before = seen_by_visualvm(pair.plain(pair.dump.read_bytes()))
     assert any(line.startswith("class Victim$HikariConfig extends java.lang.Object instances 1 ") for line in before)
     assert any("Victim.main(" in line for line in before if line.startswith("thread "))
-    assert seen_by_visualvm(opened(copy.read_bytes())) == before
+    assert seen_by_visualvm(pair.plain(pair.copy.read_bytes())) == before
 
 
 ROWS = [row for row in manifest() if "hprof JAVA PROFILE" in row.format]
