@@ -103,6 +103,10 @@ window.kept = kept; crypto.getRandomValues(new Uint8Array(32));
 </script>"""
 
 
+_OUTPUT = 16 << 20
+"""Bytes that git prints before it is dumped."""
+
+
 def programs(folder: Path, trees: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """(name, command) of the programs that are installed; each prints a line when it is idle."""
     yield "bash", ["bash", "-c", "for i in {1..2000}; do v[i]=$RANDOM; done; echo ready; read -r line; echo $line"]
@@ -118,7 +122,10 @@ def programs(folder: Path, trees: Sequence[str]) -> Iterator[tuple[str, list[str
     if shutil.which("node"):
         yield "Node.js, a TLS context", ["node", "-e", _NODE]
     if shutil.which("git"):
-        yield "git cat-file", ["git", "-C", str(_repository(folder / "git")), "cat-file", "--batch-check"]
+        git = ["git", "-C", str(_repository(folder / "git", trees)), "--no-pager"]
+        yield "git cat-file", [*git, "cat-file", "--batch-check"]
+        yield "git log -p", [*git, "log", "-p"]
+        yield "git grep", [*git, "grep", "-n", "-e", "[a-z]"]
     for tree in trees:
         yield f"Python, having read {tree}", [sys.executable, "-c", _PYTHON_TREE, tree]
 
@@ -135,9 +142,9 @@ def busy(folder: Path, trees: Sequence[str]) -> Iterator[tuple[str, list[str], f
         yield "Kingfisher, reading", [program, "scan", *trees, "--no-validate", "--no-update-check"], 6
 
 
-def _repository(folder: Path) -> Path:
-    """A small repository, so that git has objects to read."""
-    shutil.copytree(Path(__file__).parent.parent / "dumpscan", folder)
+def _repository(folder: Path, trees: Sequence[str]) -> Path:
+    """A repository of the first tree, or of this package, so that git has objects to read."""
+    shutil.copytree(trees[0] if trees else Path(__file__).parent.parent / "dumpscan", folder, symlinks=True)
     git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@test.invalid"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a"], ["gc", "-q"]):
         subprocess.run([*git, *command], check=True)
@@ -146,13 +153,15 @@ def _repository(folder: Path) -> Path:
 
 @contextmanager
 def idle(command: Sequence[str]) -> Iterator[int]:
-    """The process of ``command`` after its first line."""
+    """The process of ``command`` after its first line; one that never is idle waits for its output to be read."""
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin and process.stdout
         if "cat-file" in command:
             process.stdin.write(b"HEAD\nHEAD^{tree}\nHEAD:cli.py\n")
             process.stdin.flush()
         process.stdout.readline()
+        if command[-1] in ("-p", "[a-z]"):
+            process.stdout.read(_OUTPUT)
         try:
             yield process.pid
         finally:

@@ -194,6 +194,12 @@ def _nkey(argument: str, stream: _Stream, made: list[str]) -> str:
     return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
 
 
+def _jenkins(argument: str, stream: _Stream, made: list[str]) -> str:
+    size = int(argument)
+    head = b"\1" + (16).to_bytes(4, "big") + size.to_bytes(4, "big")
+    return base64.b64encode(head + stream.take(16 + size)).decode()
+
+
 def _kirbi(argument: str, stream: _Stream, made: list[str]) -> str:
     inner = bytes.fromhex("a003020105a103020116") + b"\xa2\x82\x01\x4e" + stream.take(334)
     return base64.b64encode(b"\x76\x82\x01\x5c\x30\x82\x01\x58" + inner).decode()
@@ -218,6 +224,7 @@ _FUNCTIONS: Mapping[str, Callable[[str, _Stream, list[str]], str]] = {
     "edsk": _edsk,
     "elastic": _elastic,
     "fernet": _fernet,
+    "jenkins": _jenkins,
     "kirbi": _kirbi,
     "lt": lambda argument, stream, made: "<",
     "nkey": _nkey,

@@ -268,6 +268,14 @@ def base64_json(match: Match) -> Verdict | None:
     return None
 
 
+def jenkins_secret(match: Match) -> Verdict | None:
+    """What ``hudson.util.Secret`` writes: version 1, the lengths of both parts, an initial value, blocks of AES."""
+    raw = decode_base64(match.value) or b""
+    size = int.from_bytes(raw[5:9], "big")
+    whole = raw[:5] == b"\1\0\0\0\x10" and size and size % 16 == 0 and len(raw) == 25 + size
+    return Verdict(evidence="lengths of the encrypted value hold") if whole and len(set(raw[9:])) > 12 else None
+
+
 def json_text(match: Match) -> Verdict | None:
     """Base64, whole, of a JSON object."""
     for cut in range(4):
@@ -353,6 +361,7 @@ VALIDATORS: Mapping[str, Validator] = {
     "gitlab-routable": gitlab_routable,
     "grafana-crc32": grafana_crc,
     "hex-random": luhn_like_hex,
+    "jenkins-secret": jenkins_secret,
     "json-text": json_text,
     "kirbi": kirbi,
     "matrix-crc32": matrix_crc,

@@ -830,6 +830,44 @@ rule brave_context {
     $a
 }
 
+rule devin_key {
+  meta:
+    id = "devin-key"
+    title = "Devin API key"
+    kind = "devin-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "cog_"
+    longest = 56
+    validator = "mixed"
+    reference = "https://docs.devin.ai/api-reference/authentication"
+    example = "cog_<base32low:52>"
+    counterexample = "cog_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /cog_[a-z2-7]{52}/
+  condition:
+    $a
+}
+
+rule devin_personal_key {
+  meta:
+    id = "devin-personal-key"
+    title = "Devin personal API key"
+    kind = "devin-token"
+    severity = "high"
+    confidence = "validated"
+    anchor = "apk_user_dXNlci"
+    longest = 260
+    validator = "random"
+    reference = "https://docs.devin.ai/api-reference/authentication"
+    example = "apk_user_dXNlci0<base62:140>"
+    counterexample = "apk_user_dXNlci0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /apk_user_dXNlci[0-9A-Za-z+\/_-]{50,240}={0,2}/
+  condition:
+    $a
+}
+
 rule zhipu_context {
   meta:
     id = "zhipu-context"

@@ -882,16 +882,17 @@ rule facebook_app_token {
     confidence = "validated"
     anchor = "access_token|ccessToken|fb_token|facebook"
     anchor_nocase = true
-    longest = 89
+    longest = 94
     validator = "mixed"
-    value = "([0-9]{14,17}\\|[0-9A-Za-z_-]{27})\\Z"
+    value = "([0-9]{14,17}\\|(?:[0-9a-f]{32}|[0-9A-Za-z_-]{27}))\\Z"
     boundary = "token"
     reference = "https://developers.facebook.com/docs/facebook-login/guides/access-tokens"
     example = "{\"access_token\":\"<digits:15>|<base64url:27>\""
     example2 = "FACEBOOK_APP_TOKEN=<digits:16>|<base64url:27>"
+    example3 = "access_token=<digits:15>|<hex:32>"
     counterexample = "{\"access_token\":\"<digits:15>|xxxxxxxxxxxxxxxxxxxxxxxxxxx\""
   strings:
-    $a = /(access_?token|fb_token|facebook[0-9a-z_]{0,16})[\"\']?[ ]{0,3}[=:][ ]{0,3}[\"\']?[0-9]{14,17}\|[0-9A-Za-z_-]{27}/ nocase
+    $a = /(access_?token|fb_token|facebook[0-9a-z_]{0,16})[\"\']?[ ]{0,3}[=:][ ]{0,3}[\"\']?[0-9]{14,17}\|([0-9a-f]{32}|[0-9A-Za-z_-]{27})/ nocase
   condition:
     $a
 }

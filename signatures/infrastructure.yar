@@ -1295,6 +1295,27 @@ rule jenkins_context {
     $a
 }
 
+rule jenkins_secret {
+  meta:
+    id = "jenkins-secret"
+    title = "Jenkins secret, encrypted"
+    kind = "jenkins-secret"
+    severity = "medium"
+    confidence = "validated"
+    anchor = "{AQAAABAAAA"
+    longest = 500
+    validator = "jenkins-secret"
+    value = "\\{(.+)\\}\\Z"
+    boundary = "none"
+    reference = "https://www.jenkins.io/doc/developer/security/secrets/"
+    example = "<lt>secret>{<jenkins:32>}<lt>/secret>"
+    counterexample = "<lt>secret>{AQAAABAAAA<base64:66>}<lt>/secret>"
+  strings:
+    $a = /\{AQAAABAAAA[0-9A-Za-z+\/]{22,480}={0,2}\}/
+  condition:
+    $a
+}
+
 rule travis_context {
   meta:
     id = "travis-context"

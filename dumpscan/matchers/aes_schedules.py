@@ -156,8 +156,8 @@ def _scan(view: View, skip: int) -> Iterator[Evidence]:
     for item in found.values():
         yield _candidate(item, skip, parts[item.key])
         start = skip + 4 * item.start
-        if item.form == _PLAIN_256 and boringssl_drbg.is_generator(view, start):
-            yield Clue("drbg-key", item.key, start, start + 32, "octets", boringssl_drbg.OWNER)
+        if item.form == _PLAIN_256:
+            yield from boringssl_drbg.clues(view, item.key, start)
 
 
 def _search(view: View, skip: int) -> Generator[Clue, None, dict[tuple[int, int], _Found]]:

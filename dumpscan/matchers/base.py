@@ -31,6 +31,13 @@ class View:
     environments: tuple[Span, ...] = ()
     command_lines: tuple[Span, ...] = ()
 
+    def address_of(self, position: int) -> int:
+        """The virtual address of ``position``; -1 where it has none."""
+        if self.address is not None:
+            return self.address + position
+        inside = (m for m in self.mapped if m.position <= position < m.position + m.size)
+        return next((m.address + position - m.position for m in inside), -1)
+
 
 class Hit(NamedTuple):
     """A literal ``anchor`` (index into the matcher's ``anchors``) that stands at ``start``."""

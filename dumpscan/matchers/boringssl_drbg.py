@@ -11,8 +11,10 @@ Chromium 156. Read for 64-bit processes.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from dumpscan.matchers.base import View
+from dumpscan.model import Clue
 
 OWNER = b"BoringSSL's random generator"
 _SCHEDULE = 240
@@ -21,14 +23,53 @@ _ROUNDS = (13, 14)
 _LAST_INPUT = struct.pack(">II", 2, 0)
 
 
-def is_generator(view: View, start: int) -> bool:
-    """Whether the AES-256 schedule (in plain order) at ``start`` is of the generator, or of its derivation function."""
+_BEFORE = 64
+"""Bytes before the schedule in which its function's call left a return address."""
+_FRAME = 4096
+"""Bytes from the schedule to the end of its function's frame, at most."""
+
+
+_CLANG = 3, 0x210, 0x230
+"""How Clang lays the derivation function out in Chromium 156: from the schedule three words down to the return address,
+bytes up to its frame's saved register, and up to what the word before the schedule points to, the caller's buffer."""
+
+
+def clues(view: View, key: bytes, start: int) -> Iterator[Clue]:
+    """What the surroundings of the AES-256 schedule (in plain order) at ``start`` say of its owner.
+
+    ``drbg-key``: it is the generator's, or its derivation function's. ``drbg-call``: what that called left there.
+    ``schedule-call``: what the function of a schedule called that is not told left, in the note. ``drbg-frame``: its
+    frame is that of the derivation function, if this is a process with such a generator.
+    """
     if view.pointer_size != 8 or view.byte_order != "little" or start < 0:
-        return False
+        return
     behind = bytes(view.data[start + _SCHEDULE : start + _SCHEDULE + 80])
-    if len(behind) < 80 or int.from_bytes(behind[:4], "little") not in _ROUNDS:
-        return False
-    return _is_state(behind) or _is_derivation(bytes(view.data[start : start + 32]), behind)
+    whole = len(behind) == 80 and int.from_bytes(behind[:4], "little") in _ROUNDS
+    derived = whole and _is_derivation(key, behind)
+    call = _call(view, start)
+    if derived or (whole and _is_state(behind)):
+        yield Clue("drbg-key", key, start, start + 32, "octets", OWNER)
+    elif call:
+        yield Clue("schedule-call", key, start, start + 32, "octets", call)
+        (out,) = struct.unpack_from("<Q", view.data, start - 8)
+        if (*struct.unpack("<QQ", call[:16]), out - view.address_of(start)) == _CLANG:
+            yield Clue("drbg-frame", key, start, start + 32, "octets", OWNER)
+    if derived and call:
+        yield Clue("drbg-call", call, start, start + 32, "octets", OWNER)
+
+
+def _call(view: View, start: int) -> bytes:
+    """Where before ``start`` a call left its return address and the frame that holds the schedule; or nothing."""
+    address = view.address_of(start)
+    if address < 0:
+        return b""
+    first = max(start - _BEFORE, start % 8)
+    words = struct.unpack_from(f"<{(start - first) // 8}Q", view.data, first)
+    for place in range(len(words) - 1, 0, -1):
+        frame, back = words[place - 1] - address, words[place]
+        if _SCHEDULE <= frame < _FRAME and 0x1000 <= back < 1 << 47 and not -(1 << 23) < back - address < 1 << 23:
+            return struct.pack("<QQQ", len(words) - place, frame, back)
+    return b""
 
 
 def _is_state(behind: bytes) -> bool:

@@ -75,19 +75,11 @@ def _generator(state: bytes, behind: bytes, view: View, start: int) -> str:
         return ""
     if output == block(state):
         return "SQLite"
-    if int.from_bytes(nonce, "little") == _address(view, start) or _partly_used(state, behind):
+    if int.from_bytes(nonce, "little") == view.address_of(start) or _partly_used(state, behind):
         return "mimalloc"
     if any(nonce) and nonce == behind[16:24] and int.from_bytes(behind[:8], "little") <= _produced(state):
         return "GnuTLS"
     return ""
-
-
-def _address(view: View, position: int) -> int:
-    """The virtual address of ``position``; -1 where it has none."""
-    if view.address is not None:
-        return view.address + position
-    inside = (m for m in view.mapped if m.position <= position < m.position + m.size)
-    return next((m.address + position - m.position for m in inside), -1)
 
 
 def _partly_used(state: bytes, behind: bytes) -> bool:

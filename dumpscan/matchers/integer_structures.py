@@ -72,8 +72,11 @@ class IntegerStructures:
         yield from _okp(mapped, small)
         left = MAX_CLUES
         for kind, at, pointers, counts in _shapes(mapped.words, halves, small):
-            kept = _leads_to_random(mapped, pointers, places)
-            left -= int(np.count_nonzero(kept))
+            kept = np.flatnonzero(_leads_to_random(mapped, pointers, places))
+            kept = kept[_first_of_each(pointers[kept], counts[kept])]
+            if len(kept) > left:
+                kept = kept[_apart(pointers[kept], counts[kept])]
+            left -= len(kept)
             if left < 0:
                 yield Clue("limit", b"", 0, 0, "", b"more big-number structures than the limit of one window")
                 return
@@ -190,6 +193,20 @@ def _leads_to_random(mapped: WordMap, pointers: Words, places: Sequence[Mapped])
         inside, index = inside[close], index[close]
         filled = sum(mapped.random[index + step].astype(np.uint8) for step in range(4))
         kept[inside] = np.asarray(filled) >= 3
+    return kept
+
+
+def _first_of_each(pointers: Words, sizes: Positions) -> Positions:
+    """Of equal pointers with equal sizes the first: every string of Python begins with its type and a length."""
+    both = pointers ^ sizes.astype(np.uint64) << np.uint64(48)  # bit 47 tells what the bits above it were
+    return np.sort(np.unique(both, return_index=True)[1])
+
+
+def _apart(pointers: Words, sizes: Positions) -> Positions:
+    """Those of many of which none begins inside another: what lies closer is strings, whose length is in bytes."""
+    order = np.argsort(pointers)
+    gaps = np.diff(pointers[order], append=np.uint64((1 << 64) - 1))
+    kept: Positions = np.sort(order[gaps >= sizes[order].astype(np.uint64)])
     return kept
 
 

@@ -58,11 +58,11 @@ def exponent_fits(n: int, e: int, d: int) -> bool:
     """Whether d may be the exponent of n: e * d = 1 + k * (n - p - q + 1) / g for small k and g.
 
     p + q is lost in the upper half of the bits, so e * d / n must be close to a fraction with denominator g, and not
-    to 0. Such a fraction is one of the convergents of its continued fraction. The modulus itself would fit, and is
-    refused.
+    to 0. Such a fraction is one of the convergents of its continued fraction. The modulus itself, or what is left of it
+    without its last bytes, would fit, and is refused.
     """
-    bits = n.bit_length()
-    if d == n or not bits // 2 < d.bit_length() <= bits:
+    bits, size = n.bit_length(), d.bit_length()
+    if not bits // 2 < size <= bits or (n >> bits - size ^ d).bit_length() < size // 2:
         return False
     drop = max(0, bits - 192)
     ratio = (e * (d >> drop) << 96) // (n >> drop)

@@ -27,9 +27,10 @@ from dumpscan.matchers.putty import PUTTY
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sexp import Sexp
 from dumpscan.matchers.sexp_text import SEXP_TEXT
-from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
+from dumpscan.matchers.signatures import SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
+from dumpscan.matchers.user_rules import ForeignMatcher
 from dumpscan.matchers.wine_keys import WINE_KEYS
 from dumpscan.matchers.xml_rsa import XML_RSA
 from dumpscan.model import PublicKey

@@ -8,7 +8,6 @@ little more than one with a few.
 from __future__ import annotations
 
 import re
-import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,6 @@ from typing import Any, NamedTuple
 import yara
 
 from dumpscan.documentation_examples import is_documentation
-from dumpscan.foreign_rules import ForeignFile, ForeignRule
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.text_layers import (
     BASE64,
@@ -36,7 +34,7 @@ from dumpscan.matchers.text_layers import (
     unescaped,
 )
 from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Span
-from dumpscan.plausibility import is_placeholder
+from dumpscan.plausibility import harmlessly_named, is_placeholder
 from dumpscan.signatures_loader import BOUNDARIES, TAILS, Ruleset, Signature
 from dumpscan.validators import VALIDATORS
 from dumpscan.verdicts import Match, Verdict
@@ -48,7 +46,8 @@ _AROUND = 64
 """Bytes on either side of a match that its judgement may depend on, at least."""
 
 MOST_JUDGED = 8_000
-"""Different matches of all rules judged in one window, some 10 µs each; more is a recorded limit."""
+"""Different matches of all rules judged in one window, some 10 µs each; more is a recorded limit. What stands inside a
+longer run, or is called a harmless key, is refused before and costs a fifth of that."""
 
 MOST_MATCHES = 50_000
 """Matches in one window, the same ones too, after which no more pieces of it are judged."""
@@ -140,7 +139,7 @@ class SignatureMatcher:
             instances = _instances(match)
             judge.matches += len(instances)
             for offset, length in instances:
-                if len(judge.known) >= MOST_JUDGED:
+                if judge.judged >= MOST_JUDGED:
                     judge.limits.add(f"more matches of {rule.id} than the limit of one window")
                     break
                 index = bisect_right(starts, offset) - 1
@@ -211,13 +210,16 @@ class _Judge:
 
     known: dict[tuple[str, bytes], tuple[Candidate, int, int] | None] = field(default_factory=dict, repr=False)
     matches: int = 0
+    judged: int = 0
     limits: set[str] = field(default_factory=set)
 
     def __call__(self, rule: Signature, piece: Piece, start: int, end: int) -> Candidate | None:
         around = max(rule.reach, _AROUND)
         key = (rule.id + piece.encoding, piece.text[max(0, start - around) : end + around])
         if key not in self.known:
-            at = _judge(rule, piece, start, end)
+            value = _value_of(rule, piece, start, end)
+            self.judged += value is not None
+            at = value and _judge(rule, piece, *value)
             self.known[key] = at and (at[0], at[1] - start, at[2] - start)
         again = self.known[key]
         if again is None:
@@ -263,8 +265,8 @@ def _tail(name: str) -> re.Pattern[bytes]:
     return re.compile(b"[" + TAILS[name] + b"]*")
 
 
-def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candidate, int, int] | None:
-    """The candidate that a match is, and where its value begins and ends in the piece; None if it is none."""
+def _value_of(rule: Signature, piece: Piece, start: int, end: int) -> tuple[int, int] | None:
+    """Where the value of a match begins and ends in the piece; None if it is seen at once to be none."""
     if rule.value:
         inside = _value(rule.value).search(piece.text[start:end])
         if inside is None or inside.start(1) < 0:
@@ -274,6 +276,13 @@ def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candida
         end = rest.end()
     if start == end or not _bounded(rule.boundary, piece.text, start, end):
         return None
+    if rule.validator == "named-token" and harmlessly_named(Match(piece.text, start, end)):
+        return None
+    return start, end
+
+
+def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candidate, int, int] | None:
+    """The candidate that a value is, and where it begins and ends in the piece; None if it is none."""
     value = piece.text[start:end]
     if is_documentation(value) or (not rule.placeholders and is_placeholder(value)):
         return None
@@ -367,60 +376,3 @@ def _settled(found: Iterable[Candidate]) -> list[Candidate]:
 
 def _rank(candidate: Candidate) -> tuple[int, int, str]:
     return candidate.confidence, candidate.severity, candidate.signature or ""
-
-
-class ForeignMatcher:
-    """Runs users' YARA rules on whole windows, as they are written.
-
-    What was cut is a limit of the report. What a rule makes of a window's edge is its own affair.
-    """
-
-    name = "user-rules"
-    anchors: Sequence[bytes] = ()
-    reach = 4096
-
-    def __init__(self, files: Sequence[ForeignFile]) -> None:
-        self._sources = tuple(file.source for file in files if file.rules)
-        self._rules = [{rule.name: rule for rule in file.rules} for file in files if file.rules]
-
-    def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
-        """All matches of all rules, as ``possible``."""
-        matches, limit = _foreign_matches(self._sources, view.data)
-        if limit:
-            yield Clue("limit", b"", 0, 0, "", limit.encode())
-        for match in matches:
-            rule = self._rules[int(match.namespace)].get(match.rule)
-            if rule is None:
-                continue
-            for string in match.strings:
-                for instance in string.instances:
-                    start, end = instance.offset, instance.offset + instance.matched_length
-                    yield _foreign(rule, bytes(view.data[start:end]), Span(start, end))
-
-
-def _foreign(rule: ForeignRule, value: bytes, span: Span) -> Candidate:
-    return Candidate(
-        kind="user-rule",
-        title=rule.title,
-        identity=value,
-        spans=(span,),
-        encoding="utf-8",
-        components=(Component("value", value, "octets"),),
-        severity=rule.severity,
-        confidence=Confidence.POSSIBLE,
-        evidence="user rule",
-        signature=rule.name,
-        preview=f"({len(value)} bytes)",
-    )
-
-
-def _foreign_matches(sources: tuple[str, ...], data: memoryview) -> tuple[list[Any], str]:
-    """What YARA found, and what of it was cut."""
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            matches: list[Any] = _together(sources).match(data=data, timeout=60)
-    except yara.Error:
-        return [], "user rules did not finish on a window"
-    names = sorted({name for warning in caught for name in re.findall(r'rule "(\w+)"', str(warning.message))})
-    return matches, f"more than 1,000,000 matches of user rules in a window: {', '.join(names)}" if caught else ""

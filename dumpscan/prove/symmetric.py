@@ -39,10 +39,16 @@ def prove(
 def generators(candidates: Iterable[Candidate], clues: Clues) -> list[Candidate]:
     """``candidates``, with the keys that are also the key of a random generator marked down to ``INFO``.
 
-    Takes clues of kind ``drbg-key``, whose value is the key, and whose note names the generator.
+    Takes clues whose value is a key: ``drbg-key``, whose note names the generator; ``drbg-frame``, which counts where
+    there is a ``drbg-key`` with its note; and ``schedule-call``, where a ``drbg-call`` has its note as the value.
     """
-    keys = all_clues(clues, "drbg-key")
-    owners = {prefix + clue.value: clue.note for clue in keys for prefix in _PREFIXES}
+    given = list(all_clues(clues, "drbg-key"))
+    calls = {clue.value: clue.note for clue in all_clues(clues, "drbg-call")}
+    present = {clue.note for clue in given}
+    keys = {c.value: calls[c.note] for c in all_clues(clues, "schedule-call") if c.note in calls}
+    keys.update((c.value, c.note) for c in all_clues(clues, "drbg-frame") if c.note in present)
+    keys.update((c.value, c.note) for c in given)
+    owners = {prefix + key: owner for key, owner in keys.items() for prefix in _PREFIXES}
     return [_generator(item, owners[item.identity]) if item.identity in owners else item for item in candidates]
 
 

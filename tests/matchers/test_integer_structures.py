@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dumpscan.matchers.integer_structures import MAX_CLUES
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.model import PublicKey, all_clues
 from dumpscan.prove import ec, okp, rsa
@@ -64,3 +65,22 @@ def test_total_on_anything(data: bytes, address: int) -> None:
     found = list(all_clues(RAW_INTEGERS.match(view(data * 3, address), ())))
     for prover in (rsa.prove, ec.prove, okp.prove):
         prover(found, [], read, [])
+
+
+def test_strings_of_python_use_up_no_limit() -> None:
+    """A str object: references, its type, its length, a hash; the type is the same for all, and lies elsewhere."""
+    strings = b"".join(struct.pack("<QQQQ", 1, BASE + (1 << 30), 32, 0) for _ in range(MAX_CLUES + 8))
+    found = list(all_clues(RAW_INTEGERS.match(view(strings, BASE), ())))
+    assert [clue.kind for clue in found] == ["integer-pointer"]
+    others = b"".join(struct.pack("<QQQQ", 1, BASE + (1 << 30) + 64 * i, 32, 0) for i in range(MAX_CLUES + 8))
+    assert "limit" in {clue.kind for clue in all_clues(RAW_INTEGERS.match(view(others, BASE), ()))}
+
+
+def test_a_table_of_strings_uses_up_no_limit() -> None:
+    """An address, a length in bytes, a capacity; a number among them is still followed."""
+    far = BASE + (1 << 30)
+    strings = b"".join(struct.pack("<QQQ", far + 8 * i, 5, 5) for i in range(MAX_CLUES + 8))
+    number = struct.pack("<QQQ", far + (1 << 20), 16, 16)
+    found = list(all_clues(RAW_INTEGERS.match(view(strings[:6000] + number + strings[6000:], BASE), ())))
+    assert "limit" not in {clue.kind for clue in found}
+    assert far + (1 << 20) in {int.from_bytes(clue.value, "big") for clue in found}

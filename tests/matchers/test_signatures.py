@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 import pickle
+import random
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumpscan.foreign_rules import ForeignFile, ForeignRule
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.signatures import ForeignMatcher, SignatureMatcher
+from dumpscan.matchers.signatures import MOST_JUDGED, SignatureMatcher
 from dumpscan.model import Candidate, Clue, Confidence, Severity, Span
 from dumpscan.signature_check import run
 from dumpscan.signature_examples import expand
@@ -138,26 +139,6 @@ def test_hits_that_lie_do_no_harm() -> None:
     assert list(MATCHER.match(View(memoryview(bytes(64)), (Span(0, 64),)), hits)) == []
 
 
-def test_user_rules_run_on_whole_windows() -> None:
-    source = 'rule mine { strings: $a = "swordfish" wide condition: $a }'
-    matcher = ForeignMatcher([ForeignFile("mine.yar", source, (ForeignRule("mine", "mine", "mine.yar", 1),))])
-    data = "say swordfish".encode("utf-16-le")
-    (candidate,) = matcher.match(View(memoryview(data), (Span(0, len(data)),)), ())
-    assert isinstance(candidate, Candidate)
-    assert candidate.confidence is Confidence.POSSIBLE
-    assert candidate.spans == (Span(8, 26),)
-
-
-def test_user_rules_that_are_cut_are_a_limit() -> None:
-    source = "rule many { strings: $a = /[a-z]/ condition: $a }"
-    matcher = ForeignMatcher([ForeignFile("many.yar", source, (ForeignRule("many", "many", "many.yar", 1),))])
-    data = b"x" * 1_000_200
-    limits = [e for e in matcher.match(View(memoryview(data), (Span(0, len(data)),)), ()) if isinstance(e, Clue)]
-    assert [(clue.kind, clue.note) for clue in limits] == [
-        ("limit", b"more than 1,000,000 matches of user rules in a window: many")
-    ]
-
-
 AWS_SECRET = expand("<base62:20>/<base62:19>")
 CLIENT_SECRET = expand("<base62:40>")
 PASSWORD = expand("Zq8<base62:10>")
@@ -196,3 +177,19 @@ def test_pairs_are_one_finding(text: str, secret: str, told: dict[str, str]) -> 
     shown = [c for c in found(f"\0{text}\0".encode()) if c.severity >= Severity.LOW]
     assert {c.identity for c in shown} == {secret.encode()}
     assert told.items() <= max(shown, key=lambda c: (c.confidence, c.severity, len(c.public))).public.items()
+
+
+def limits_of(name: str, count: int) -> list[bytes]:
+    """The limits that ``count`` different values of ``name`` in one window meet."""
+    source = random.Random(4)
+    data = b"".join(b'{"%s": "%s"}\n' % (name.encode(), source.randbytes(16).hex().encode()) for _ in range(count))
+    view = View(memoryview(data), (Span(0, len(data)),))
+    number = MATCHER.anchors.index(b'_key":')
+    hits = [Hit(number, match.start()) for match in re.finditer(rb'_key":', data)]
+    return [e.note for e in MATCHER.match(view, hits) if isinstance(e, Clue)]
+
+
+def test_harmless_names_do_not_use_up_what_a_window_may_hold() -> None:
+    count = MOST_JUDGED + 500
+    assert limits_of("cache_key", count) == []
+    assert limits_of("acme_key", count) == [b"more matches of named-secret than the limit of one window"]

@@ -73,3 +73,11 @@ def test_lowest_limbs() -> None:
     values = np.random.default_rng(5).integers(0, 1 << 63, 999, np.uint64) | np.uint64(1)
     assert (values * inverse64(values) == 1).all()
     assert members(values)(np.concatenate([values[10:20], values[:5] + np.uint64(1)])).tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 8, 40])
+def test_a_modulus_without_its_last_bytes_is_no_exponent(lost: int) -> None:
+    """It is n / 256**lost, and 256**lost would be the common factor of p - 1 and q - 1."""
+    n = rsa_numbers(1024).public_numbers.n
+    assert not exponent_fits(n, 65537, n >> 8 * lost)
+    assert not exponent_fits(n, 65537, (n >> 8 * lost) ^ 0x55)
