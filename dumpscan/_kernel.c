@@ -975,6 +975,8 @@ static PyObject *unaligned(PyObject *self, PyObject *args) {
         int far = begin > 1 && !is_small(words[begin - 1]) && (i == 0 || ends[i - 1] < begin - 1);
         for (Place first = far ? begin - 2 : begin ? begin - 1 : 0; first <= begin; first++) {
             uint64_t head = words[first];
+            if (head & 0xFF && (head & 0xFFFFFFFF) >= HEAD_SIZE)
+                continue;
             Place longer = behind && first + 2 > begin ? end + 1 : end, whole = first + 2 > begin ? joined : end;
             for (Place shift = 1; shift < 8; shift++) {
                 uint64_t before = head & (((uint64_t)1 << 8 * shift) - 1);
@@ -982,8 +984,10 @@ static PyObject *unaligned(PyObject *self, PyObject *args) {
                     continue;
                 for (Py_ssize_t kind = 0; kind < kinds; kind++) {
                     Place size = sizes[kind], last = first + (shift + size - 1) / 8, start = 8 * first + shift;
+                    if (!head && size != P521)
+                        continue;
                     int closes = end == last || end == last + 1 || longer == last || whole == last || whole == last + 1;
-                    if (closes && (head || size == P521) && start <= 8 * count - size && totals[kind] < room)
+                    if (closes && start <= 8 * count - size && totals[kind] < room)
                         out[kind * room + totals[kind]++] = start;
                 }
             }
