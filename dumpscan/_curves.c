@@ -404,9 +404,86 @@ static PyObject *sides(PyObject *self, PyObject *args) {
     return give_back(v, 6, fits);
 }
 
+enum { MONTGOMERY, EDWARDS, ISOGENOUS };
+
+typedef struct {
+    Number above, below, before;
+    int none;
+} Fraction;
+
+/* u of the Montgomery form, as a fraction, of what `value` is: u itself; y of the Edwards form, (1 + y) / (1 - y); y of a
+   form that an isogeny leads from, y^2 * (1 - d * y^2) / (1 - y^2). */
+static void set_fraction(const Field *f, Fraction *u, const Limb *value, const Limb *d, int form) {
+    Number square;
+    multiply(f, u->above, value, f->square);
+    memcpy(u->below, f->one, sizeof u->below);
+    if (form == EDWARDS) {
+        subtract_in(f, u->below, f->one, u->above, f->size);
+        add_in(f, u->above, f->one, u->above, f->size);
+    } else if (form == ISOGENOUS) {
+        multiply(f, square, u->above, u->above);
+        subtract_in(f, u->below, f->one, square, f->size);
+        multiply(f, u->above, square, d);
+        subtract_in(f, u->above, f->one, u->above, f->size);
+        multiply(f, u->above, u->above, square);
+    }
+    u->none = is_zero(u->below, f->size);
+    if (u->none)
+        memcpy(u->below, f->one, sizeof u->below);
+}
+
+static void put_lows(const Field *f, const Limb *values, Limb *lows, Py_ssize_t count, const Limb *d, const Limb *third,
+                     int form, Fraction *us) {
+    const Number unit = {1};
+    Number product, inverse, x;
+    memcpy(product, f->one, sizeof product);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        set_fraction(f, &us[i], values + i * f->size, d, form);
+        memcpy(us[i].before, product, sizeof product);
+        multiply(f, product, product, us[i].below);
+    }
+    invert(f, inverse, product);
+    while (count--) {
+        multiply(f, x, us[count].above, us[count].before);
+        multiply(f, x, x, inverse);
+        multiply(f, inverse, inverse, us[count].below);
+        add_in(f, x, x, third, f->size);
+        multiply(f, x, x, unit);
+        lows[count] = us[count].none ? ~(Limb)0 : x[0];
+    }
+}
+
+static PyObject *public_x(PyObject *self, PyObject *args) {
+    PyObject *o[5];
+    Py_buffer v[5];
+    Field f;
+    int form;
+    if (!PyArg_ParseTuple(args, "OOOOOi", &o[0], &o[1], &o[2], &o[3], &o[4], &form) || !take(o, v, 5, 4))
+        return NULL;
+    Py_ssize_t length = v[0].len;
+    int fits = length % 8 == 0 && set_field(&f, v[0].buf, length / 8) && v[1].len == length && v[2].len == length &&
+               v[3].len % length == 0 && v[4].len == v[3].len / length * 8 && form >= MONTGOMERY && form <= ISOGENOUS;
+    Fraction *us = fits ? PyMem_Malloc(LANES * sizeof *us) : NULL;
+    if (us) {
+        Py_BEGIN_ALLOW_THREADS
+        Number third, d;
+        Py_ssize_t count = v[3].len / length;
+        multiply(&f, third, v[1].buf, f.square);
+        multiply(&f, d, v[2].buf, f.square);
+        for (Py_ssize_t first = 0; first < count; first += LANES)
+            put_lows(&f, (const Limb *)v[3].buf + first * f.size, (Limb *)v[4].buf + first,
+                     count - first < LANES ? count - first : LANES, d, third, form, us);
+        Py_END_ALLOW_THREADS
+        PyMem_Free(us);
+    }
+    return give_back(v, 5, us != NULL);
+}
+
 static PyMethodDef methods[] = {
     {"table", table, METH_VARARGS, "table(p, a, x, y, rows): a comb of the point (x, y), 255 points a row"},
     {"multiples", multiples, METH_VARARGS, "multiples(p, rows, order, scalars, xs)"},
+    {"public_x", public_x, METH_VARARGS,
+     "public_x(p, third, d, values, lows, form): x of the Weierstrass form; all ones where there is none"},
     {"sides", sides, METH_VARARGS, "sides(p, a, b, values, squares, cubics, divided)"},
     {NULL, NULL, 0, NULL},
 };

@@ -25,7 +25,7 @@ class Montgomery:
     """v**2 = u**3 + A * u**2 + u, of RFC 7748: its Weierstrass form, and what is x there."""
 
     def __init__(self, p: int, coefficient: int, base: int, order: int) -> None:
-        self._third = coefficient * pow(3, -1, p) % p
+        self.third = coefficient * pow(3, -1, p) % p
         a = (3 - coefficient**2) * pow(3, -1, p) % p
         b = (2 * coefficient**3 - 9 * coefficient) * pow(27, -1, p) % p
         self.curve = Curve(p, a, b, order)
@@ -33,7 +33,7 @@ class Montgomery:
 
     def x(self, u: int) -> int:
         """x of the Weierstrass form for u of the Montgomery form."""
-        return (u + self._third) % self.curve.p
+        return (u + self.third) % self.curve.p
 
 
 def _root(square: int, p: int) -> int:
@@ -82,13 +82,15 @@ def among(asked: Limbs, ordered: Limbs) -> list[int]:
 def low_x_of_multiples(name: str, scalars: Limbs) -> Limbs:
     """The lowest 64 bits of x of ``scalar`` * G for each row of ``scalars`` (count x :func:`limbs_of`).
 
-    All ones for those outside 1 to the order - 1. Only where :data:`dumpscan.kernel.curves` is there.
+    All ones for those outside 1 to the order - 1 (on Montgomery curves, whose scalars are of a fixed length, for 0
+    only). Only where :data:`dumpscan.kernel.curves` is there.
     """
     assert kernel.curves is not None
     curve = _curve_of(name)
     size = limbs_of(name)
     found = np.empty_like(scalars)
-    kernel.curves.multiples(limbs(curve.p, size), _table(name), limbs(curve.order, size), scalars, found)
+    bound = limbs((1 << 64 * size) - 1 if name in MONTGOMERY else curve.order, size)
+    kernel.curves.multiples(limbs(curve.p, size), _table(name), bound, scalars, found)
     return np.ascontiguousarray(found[:, 0])
 
 
@@ -98,7 +100,8 @@ def _table(name: str) -> Limbs:
     curve, size = _curve_of(name), limbs_of(name)
     generator = MONTGOMERY[name].generator if name in MONTGOMERY else point_of(name, 1)
     assert generator is not None
-    rows = np.empty(-(-curve.order.bit_length() // 8) * _POINT * size, np.uint64)
+    bits = 64 * size if name in MONTGOMERY else curve.order.bit_length()
+    rows = np.empty(-(-bits // 8) * _POINT * size, np.uint64)
     kernel.curves.table(
         limbs(curve.p, size), limbs(curve.a % curve.p, size), *(limbs(v, size) for v in generator), rows
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain
 
 import numpy as np
 
@@ -15,10 +15,11 @@ from dumpscan.prove.beside import beside
 from dumpscan.prove.lone import LoneValues
 from dumpscan.prove.means import Means, batches
 from dumpscan.prove.montgomery import low_x_of_publics, low_x_of_seeds
-from dumpscan.prove.multiples import Limbs, among
+from dumpscan.prove.multiples import among
 
-MAX_TESTS = 1_000_000
-"""Public keys derived for one dump, some 20 µs each, without a compiler 50 to 200; more is a recorded limit."""
+MAX_TESTS = 500_000
+"""Public keys of one algorithm that are derived for one dump, some 20 µs each, without a compiler 50 to 200; more is a
+recorded limit."""
 
 _BATCH = 2048
 """Seeds handed out at a time."""
@@ -48,12 +49,9 @@ def prove(
     for algorithm in ("ed25519", "x25519"):
         known[algorithm] |= lone.of_size(32).keys()
     told = dict(_structures(clues, read))
-    seeds = list(_alone(lone, known))
-    if len(seeds) > MAX_TESTS:
-        limits.append("more OKP seeds to test than the limit of one dump")
-        del seeds[MAX_TESTS:]
+    likely = [seed for algorithm in ALGORITHMS for seed in _likely(algorithm, lone, known[algorithm], means, limits)]
     found: dict[bytes, Candidate] = {}
-    for algorithm, seed in dict.fromkeys((*told, *_likely(seeds, known, means))):
+    for algorithm, seed in dict.fromkeys((*told, *likely)):
         public = okp_public(algorithm, seed)
         if public == told.get((algorithm, seed)) or public in known[algorithm]:
             key = okp_key(algorithm, seed, public=public, spans=lone.places(seed), encoding="octets")
@@ -71,30 +69,25 @@ def _structures(clues: Clues, read: Read) -> Iterator[tuple[_Seed, bytes]]:
             yield (clue.encoding, seed), clue.note
 
 
-def _alone(lone: LoneValues, known: dict[str, set[bytes]]) -> Iterator[_Seed]:
-    """Lone values, for the algorithms of which there is a public key."""
-    for algorithm in ALGORITHMS:
-        if known[algorithm]:
-            yield from ((algorithm, value) for value in lone.of_size(okp_seed_size(algorithm)))
-
-
-def _likely(seeds: Sequence[_Seed], known: Mapping[str, Set[bytes]], means: Means) -> Iterator[_Seed]:
-    """Those of ``seeds`` that may have their public key in ``known``: with the compiled kernel by 64 of its bits."""
+def _likely(algorithm: str, lone: LoneValues, known: Set[bytes], means: Means, limits: list[str]) -> Iterator[_Seed]:
+    """Lone values that may have their public key in ``known``: with the compiled kernel by 64 of its bits."""
+    size = okp_seed_size(algorithm)  # and that of a public key
+    keys = [key for key in known if len(key) == size]
+    seeds = list(lone.of_size(size)) if keys else []
+    if len(seeds) > MAX_TESTS:
+        limits.append("more OKP seeds to test than the limit of one dump")
+        del seeds[MAX_TESTS:]
+    if not seeds:
+        return
+    tasks = batches(seeds, _BATCH)
     if kernel.curves is None:
-        work: Callable[[Sequence[_Seed]], list[_Seed]] = partial(_with_public, known)
-    else:
-        work = partial(_with_low_x, {a: np.sort(low_x_of_publics(a, list(keys))) for a, keys in known.items()})
-    yield from chain.from_iterable(means.spread(work, batches(seeds, _BATCH)))
+        derived = chain.from_iterable(means.spread(partial(_publics, algorithm), tasks))
+        yield from ((algorithm, seed) for seed, public in zip(seeds, derived, strict=True) if public in known)
+        return
+    found = np.concatenate(list(means.spread(partial(low_x_of_seeds, algorithm), tasks)))
+    for index in among(found, np.sort(low_x_of_publics(algorithm, keys))):
+        yield algorithm, seeds[index]
 
 
-def _with_public(known: Mapping[str, Set[bytes]], seeds: Sequence[_Seed]) -> list[_Seed]:
-    return [(algorithm, seed) for algorithm, seed in seeds if okp_public(algorithm, seed) in known[algorithm]]
-
-
-def _with_low_x(known: Mapping[str, Limbs], seeds: Sequence[_Seed]) -> list[_Seed]:
-    likely: list[_Seed] = []
-    for algorithm, some in groupby(seeds, lambda seed: seed[0]):
-        group = list(some)
-        found = low_x_of_seeds(algorithm, [seed for _, seed in group])
-        likely.extend(group[index] for index in among(found, known[algorithm]))
-    return likely
+def _publics(algorithm: str, seeds: Sequence[bytes]) -> list[bytes]:
+    return [okp_public(algorithm, seed) for seed in seeds]

@@ -83,7 +83,7 @@ def test_a_seed_and_its_public_key_among_very_many() -> None:
 def test_more_than_the_limits_is_told(monkeypatch: pytest.MonkeyPatch, curve: str) -> None:
     monkeypatch.setattr(ec, "MAX_TESTS", 60)
     monkeypatch.setattr(ec, "MAX_COORDINATES", 60)
-    monkeypatch.setattr(okp, "MAX_TESTS", 30)
+    monkeypatch.setattr(okp, "MAX_TESTS", 15)
     point = point_of(curve, 99)
     assert point
     public = PublicKey("ec", point, curve=curve)
