@@ -28,7 +28,7 @@ from pathlib import Path
 from inputs import make
 
 ROOT = Path(__file__).resolve().parent.parent
-PEERS_ON = ("mixed",)
+PEERS_ON = ("mixed", "numpy")
 VARIANTS_ON = ("mixed", "zeros")
 TIMEOUT = 1800
 _FAILED = 0.1
@@ -95,6 +95,24 @@ def timed(command: Sequence[str]) -> Run:
         peak.stop()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Run(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak.bytes)
+
+
+KEY_STAGES = ("raw-integers", "aes-schedules", "proofs")
+"""What ``--timings`` calls the search for keys and their proofs."""
+
+
+def key_stages(path: Path) -> Run:
+    """Of one scan without the digest, what the search for keys takes: seconds over all workers, and by each of them."""
+    done = subprocess.run(
+        dumpscan(path, "--no-digest", "--timings"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        check=False,
+    )
+    lines = (line.split() for line in done.stderr.decode("utf-8", "replace").splitlines())
+    spent = sum(float(words[0]) for words in lines if len(words) == 5 and words[-1] in KEY_STAGES)
+    return Run(spent / len(os.sched_getaffinity(0)), spent, 0)
 
 
 class _Peak(threading.Thread):
@@ -193,6 +211,8 @@ def measure(files: dict[str, Path], runs: int) -> list[str]:
             for _ in range(runs):
                 for what, command in commands.items():
                     done[what].append(timed(command))
+                if name in PEERS_ON:
+                    done.setdefault("dumpscan, of that the search for keys", []).append(key_stages(path))
             ours = median(done["dumpscan"])
             for what, some in done.items():
                 figures = median(some)
