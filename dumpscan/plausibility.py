@@ -97,6 +97,9 @@ def plausible_password(match: Match) -> Verdict | None:
     return Verdict()
 
 
+_METASYNTACTIC = (b"foo", b"bar", b"baz", b"qux")
+"""What RFC 3092 lists, as manuals name users and passwords."""
+
 _EXAMPLE_HOST = re.compile(rb"@(?:[\w-]+\.){0,5}(?:example(?:\.com|\.net|\.org)?|invalid|test)(?![\w-]|\.\w)", re.I)
 """Names that RFC 2606 sets aside for manuals."""
 
@@ -118,7 +121,7 @@ def client_secret(match: Match) -> Verdict | None:
 def url_password(match: Match) -> Verdict | None:
     """The password of a URL: not a template, not the words that manuals use."""
     value = match.value
-    if _PLACEHOLDER.search(value) or re.search(rb"[<>{}$`\\\"'|^]|%s", value):
+    if value.lower() in _METASYNTACTIC or _PLACEHOLDER.search(value) or re.search(rb"[<>{}$`\\\"'|^]|%s", value):
         return None
     if re.fullmatch(
         rb"(?i)(?:my|your|the|some)?[-_]?pass(?:word|wd)?\d{0,4}|pw|pwd|secret|xyzzy|user(?:name)?|token|x-oauth-basic"

@@ -15,6 +15,7 @@ rule url_password {
     example = "postgres://app:<base62:16>@db.internal:5432/app"
     example2 = "amqp://guest:s3cr<base62:6>@mq:5672/"
     counterexample = "https://user:password@example.com/"
+    counterexample2 = "http://foo:bar@myhost."
   strings:
     $a = /[a-zA-Z][a-zA-Z0-9+.-]{1,20}:\/\/[^\s:\/@\"'<>?#\x00-\x1f\x7f-\xff]{0,64}:[^\s:\/@\"'<>?#\x00-\x1f\x7f-\xff]{1,128}@[A-Za-z0-9\[][A-Za-z0-9._:-]{0,120}/
   condition:

@@ -50,7 +50,7 @@ MOST_JUDGED = 8_000
 longer run, or is called a harmless key, is refused before and costs a fifth of that."""
 
 MOST_MATCHES = 50_000
-"""Matches in one window, the same ones too, after which no more pieces of it are judged."""
+"""Matches in one window, the same ones too; no more are judged, and that is a recorded limit."""
 
 _FORM_WIDTH = {Form.ASCII: 1, Form.UTF16: 2, Form.UTF32: 4}
 
@@ -127,7 +127,6 @@ class SignatureMatcher:
     def _run(self, pieces: Sequence[Piece], judge: _Judge) -> Iterator[Candidate]:
         """Run the signatures over pieces laid end to end; a match across two pieces is none."""
         if judge.matches > MOST_MATCHES:
-            judge.limits.add("more matches of signatures than the limit of one window")
             return
         starts, size = [], 0
         for piece in pieces:
@@ -136,9 +135,11 @@ class SignatureMatcher:
         for match in _together(self._sources).match(data=_GAP.join(piece.text for piece in pieces)):
             rule = self.rules[int(match.namespace)]
             end = -1
-            instances = _instances(match)
-            judge.matches += len(instances)
-            for offset, length in instances:
+            for offset, length in _instances(match):
+                judge.matches += 1
+                if judge.matches > MOST_MATCHES:
+                    judge.limits.add("more matches of signatures than the limit of one window")
+                    return
                 if judge.judged >= MOST_JUDGED:
                     judge.limits.add(f"more matches of {rule.id} than the limit of one window")
                     break

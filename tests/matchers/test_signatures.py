@@ -193,3 +193,14 @@ def test_harmless_names_do_not_use_up_what_a_window_may_hold() -> None:
     count = MOST_JUDGED + 500
     assert limits_of("cache_key", count) == []
     assert limits_of("acme_key", count) == [b"more matches of named-secret than the limit of one window"]
+
+
+def test_matches_beyond_the_limit_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dumpscan.matchers.signatures.MOST_MATCHES", 9)
+    for count, told in ((9, []), (10, [b"more matches of signatures than the limit of one window"])):
+        data = b" " + (TOKEN.encode() + b" ") * count
+        places = [match.start() for match in re.finditer(b"ghp_", data)]
+        anchor = MATCHER.anchors.index(b"ghp_")
+        items = list(MATCHER.match(View(memoryview(data), (Span(0, len(data)),)), [Hit(anchor, at) for at in places]))
+        assert [item.note for item in items if isinstance(item, Clue)] == told
+        assert len([item for item in items if isinstance(item, Candidate)]) == 9
