@@ -1,9 +1,9 @@
 /* The passes over every word of a window, which NumPy can only do in many small steps.
 
-   Each function does what the Python function beside its call does (dumpscan/windows.py, and dumpscan/matchers as the
-   headings name them); tests/test_kernel.py holds the two equal. Arrays are NumPy's, contiguous,
-   little-endian; results go into arrays of the caller that are large enough for all there can be. Nothing here
-   allocates, and nothing reads outside the arrays it is given. */
+   Each function does what the Python function beside its call does (the headings name its file; where they name no
+   folder, it is in dumpscan/matchers, or dumpscan itself); tests/test_kernel.py holds the two equal. Arrays are NumPy's,
+   contiguous, little-endian; results go into arrays of the caller. Nothing here allocates, and nothing reads or writes
+   outside the arrays it is given. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>

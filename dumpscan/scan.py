@@ -22,6 +22,7 @@ from dumpscan.formats.registry import plain_view, read_layout
 from dumpscan.heap_values import HEAPS
 from dumpscan.keys import public_identity
 from dumpscan.model import (
+    Candidate,
     Clue,
     Clues,
     ClueTable,
@@ -206,6 +207,10 @@ class _State:
         else:
             self.tables.extend(evidence.clues)
 
+    def named(self, known: Sequence[PublicKey]) -> dict[bytes, PublicKey]:
+        """The public keys of the dump and those of the user, by identity."""
+        return {public_identity(key): key for key in (*self.publics.values(), *known)}
+
 
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
@@ -260,7 +265,7 @@ def _read_heap(state: _State, source: Source, layout: Layout) -> Objects | None:
 def _prove(state: _State, source: Source, layout: Layout, options: Options, executor: Executor | None) -> None:
     started = time.perf_counter()
     memory = AddressMap(layout)
-    publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
+    publics = state.named(options.known_keys)
     # what stands at a seam may have been met in several address spaces
     clues: Clues = tuple(dict.fromkeys(all_clues(state.tables))) if layout.spaces else state.tables
     spread = executor.map if executor and state.clues > MANY_CLUES else here
@@ -275,20 +280,21 @@ def _prove(state: _State, source: Source, layout: Layout, options: Options, exec
 
 def _sweep(state: _State, job: Job, windows: _Windows, options: Options, layout: Layout, progress: Progress) -> None:
     """Give every secret the places that a search of the whole dump finds; and those that this search leads to."""
-    publics = {public_identity(key): key for key in (*state.publics.values(), *options.known_keys)}
     limits: list[str] = []
     secrets = state.secrets.settled()
-    proven = {secret.best.identity for secret in secrets}
-    keys = wanted(state.publics.values(), options.known_keys, proven, limits)
+    known = {secret.best.identity for secret in secrets}
+    keys = wanted(state.publics.values(), options.known_keys, known, limits)
     placed = _search(state, secrets, keys, job, windows, options, layout, progress)
-    memory = AddressMap(layout)
-    means = Means(partial(memory.around, job.source))
-    found = list(proven_beside(placed, partial(memory.read, job.source), limits, means)) if placed else []
+    found: list[Candidate] = []
+    if placed:
+        memory = AddressMap(layout)
+        means = Means(partial(memory.around, job.source))
+        found.extend(proven_beside(placed, partial(memory.read, job.source), limits, means))
     state.limits.update(dict.fromkeys(limits, 1))
     for candidate in found:
         state.secrets.add(candidate)
-    state.secrets.replace(conclude(found, (), publics))
-    fresh = {candidate.identity for candidate in found} - proven
+    state.secrets.replace(conclude(found, (), state.named(options.known_keys)))
+    fresh = {candidate.identity for candidate in found} - known
     later = [secret for secret in state.secrets.settled() if secret.best.identity in fresh]
     _search(state, later, [], job, windows, options, layout, silent)
 

@@ -32,7 +32,7 @@ def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Exe
     others = multiprocessing.active_children()
     executor = ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,))
     try:
-        executor.submit(nothing).result()  # the processes are forked now, before there are other threads
+        executor.submit(_nothing).result()  # the processes are forked now, before there are other threads
         yield executor
     except BaseException as error:
         executor.shutdown(wait=False)  # futures that are cancelled would be complained of by its thread
@@ -45,7 +45,7 @@ def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Exe
     executor.shutdown()
 
 
-def nothing() -> None:
+def _nothing() -> None:
     """The first task of a pool."""
 
 

@@ -15,7 +15,7 @@ from dumpscan.keys import CURVES, ec_key, point_of
 from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.matchers.integers import DIGITS
 from dumpscan.matchers.java_scalars import JAVA_WORDS
-from dumpscan.matchers.limb_arithmetic import members
+from dumpscan.matchers.limb_arithmetic import little_endian, members
 from dumpscan.model import Candidate, Clue, Clues, PublicKey, Span, all_clues
 from dumpscan.prove.beside import beside
 from dumpscan.prove.comb import width_for, x_coordinates
@@ -25,7 +25,7 @@ from dumpscan.prove.multiples import among, limbs, limbs_of, low_x_of_multiples
 from dumpscan.prove.pointers import pointed_integers
 
 MAX_TESTS = 1_000_000
-"""Scalar multiplications of one dump, 50 to 500 µs each; more is a recorded limit."""
+"""Scalar multiplications of one dump, 20 to 200 µs each, without a compiler 50 to 900; more is a recorded limit."""
 
 MAX_COORDINATES = 2_000_000
 """Numbers of one width among which the two coordinates of a point are looked for, 0.2 µs each and curve, without a
@@ -120,9 +120,14 @@ def _known(publics: Sequence[PublicKey]) -> Iterator[tuple[str, _Point]]:
             yield key.curve, (key.numbers[0], key.numbers[1])
 
 
+def _encodings(size: int) -> tuple[str, ...]:
+    """What ``size`` octets in memory order may be."""
+    return ("limbs-le", "octets", "words-msw-le32") if size % 4 == 0 else ("limbs-le", "octets")
+
+
 def _readings_of(bits: int) -> int:
     """How many numbers octets may mean."""
-    return 3 if (bits + 7) // 8 % 4 == 0 else 2
+    return len(_encodings((bits + 7) // 8))
 
 
 def _readings(octets: bytes) -> Iterator[tuple[int, str]]:
@@ -168,20 +173,22 @@ def _multiplied_at_once(curve: str, wanted: frozenset[int], values: Sequence[byt
     """As above, by the lowest 64 bits of x; the caller checks all of it."""
     rows = _reading_rows(values, limbs_of(curve))
     each = len(rows) // len(values)
+    encodings = _encodings(len(values[0]))
     hits = among(low_x_of_multiples(curve, rows), np.sort(_lowest(wanted)))
-    readings = [list(_readings(values[index // each]))[index % each] for index in hits]
-    return [(scalar, values[index // each], encoding) for index, (scalar, encoding) in zip(hits, readings, strict=True)]
+    return [
+        (int.from_bytes(rows[index].tobytes(), "little"), values[index // each], encodings[index % each])
+        for index in hits
+    ]
 
 
 def _reading_rows(values: Sequence[bytes], width: int) -> _Hashes:
     """The numbers of :func:`_readings` in 64-bit words, lowest first: those of the first value, of the second, ..."""
     size = len(values[0])
     octets = np.frombuffer(b"".join(values), np.uint8).reshape(-1, size)
-    rows = np.zeros((len(values), _readings_of(8 * size), 8 * width), np.uint8)
-    rows[:, 0, :size] = octets
-    rows[:, 1, :size] = octets[:, ::-1]
-    if size % 4 == 0:
-        rows[:, 2, :size] = octets.reshape(-1, size // 4, 4)[:, ::-1].reshape(-1, size)
+    encodings = _encodings(size)
+    rows = np.zeros((len(values), len(encodings), 8 * width), np.uint8)
+    for index, encoding in enumerate(encodings):
+        rows[:, index, :size] = little_endian(octets, encoding)
     return rows.view("<u8").reshape(-1, width)
 
 

@@ -15,14 +15,17 @@ class LoneValues:
 
     def __init__(self, clues: Clues) -> None:
         self._by_size: dict[int, list[Clue | ClueTable]] = {}
+        self._values: dict[int, dict[bytes, None]] = {}
         for item in clues:
             if item.kind == "octets-alone":
                 size = len(item.value) if isinstance(item, Clue) else item.width
                 self._by_size.setdefault(size, []).append(item)
 
     def of_size(self, size: int) -> dict[bytes, None]:
-        """Those of ``size`` bytes, each once."""
-        found: dict[bytes, None] = {}
+        """Those of ``size`` bytes, each once. Not to be changed: who asks again gets the same."""
+        if size in self._values:
+            return self._values[size]
+        found = self._values[size] = {}
         for item in self._by_size.get(size, ()):
             if isinstance(item, Clue):
                 found[item.value] = None

@@ -22,18 +22,14 @@ _POINT = 255 * 2
 
 
 class Montgomery:
-    """v**2 = u**3 + A * u**2 + u, of RFC 7748: its Weierstrass form, and what is x there."""
+    """v**2 = u**3 + A * u**2 + u, of RFC 7748: its Weierstrass form, in which x is u + ``third``."""
 
     def __init__(self, p: int, coefficient: int, base: int, order: int) -> None:
         self.third = coefficient * pow(3, -1, p) % p
         a = (3 - coefficient**2) * pow(3, -1, p) % p
         b = (2 * coefficient**3 - 9 * coefficient) * pow(27, -1, p) % p
         self.curve = Curve(p, a, b, order)
-        self.generator = self.x(base), _root((base**3 + coefficient * base**2 + base) % p, p)
-
-    def x(self, u: int) -> int:
-        """x of the Weierstrass form for u of the Montgomery form."""
-        return (u + self.third) % self.curve.p
+        self.generator = (base + self.third) % p, _root((base**3 + coefficient * base**2 + base) % p, p)
 
 
 def _root(square: int, p: int) -> int:
