@@ -7,6 +7,8 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -90,8 +92,9 @@ static uint64_t load(const uint8_t *from) {
 
 VECTORS static uint8_t any_bit(const Word *page) {
     uint64_t any = 0;
-    for (int i = 0; i < PAGE / 8; i++)
-        any |= page[i];
+    for (const Word *end = page + PAGE / 8; page < end && !any; page += 64)
+        for (int i = 0; i < 64; i++)
+            any |= page[i];
     return any != 0;
 }
 
@@ -110,6 +113,65 @@ static PyObject *live_pages(PyObject *self, PyObject *args) {
     give_back(a, 2);
     if (!fits)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    Py_RETURN_NONE;
+}
+
+
+/* Copy the pages of `source` that are not all zero to `octets`, and clear those others of `octets` that `live` flags;
+   then it flags the pages that were copied. */
+VECTORS static void copy_pages(const uint8_t *source, Py_ssize_t count, uint8_t *octets, uint8_t *live) {
+    for (Py_ssize_t i = 0; i < count; i++, source += PAGE, octets += PAGE) {
+        int any = any_bit((const Word *)source);
+        if (any)
+            memcpy(octets, source, PAGE);
+        else if (live[i])
+            memset(octets, 0, PAGE);
+        live[i] = (uint8_t)any;
+    }
+}
+
+#if defined(_WIN32)
+static int copy_mapped(const uint8_t *source, Py_ssize_t count, uint8_t *octets, uint8_t *live) {
+    copy_pages(source, count, octets, live);
+    return 0;
+}
+#else
+static sigjmp_buf out_of_the_file;
+
+static void on_bus_error(int number) {
+    (void)number;
+    siglongjmp(out_of_the_file, 1);
+}
+
+/* copy_pages from a mapped file. Returns -1 if part of it cannot be read: it has shrunk, or the disk fails. Who calls
+   keeps the interpreter's lock, so that there is one such handler at a time. */
+static int copy_mapped(const uint8_t *source, Py_ssize_t count, uint8_t *octets, uint8_t *live) {
+    struct sigaction ours, before;
+    memset(&ours, 0, sizeof ours);
+    ours.sa_handler = on_bus_error;
+    sigemptyset(&ours.sa_mask);
+    if (sigaction(SIGBUS, &ours, &before) < 0)
+        return -1;
+    int failed = sigsetjmp(out_of_the_file, 1);
+    if (!failed)
+        copy_pages(source, count, octets, live);
+    sigaction(SIGBUS, &before, NULL);
+    return -failed;
+}
+#endif
+
+static PyObject *copy_live(PyObject *self, PyObject *args) {
+    PyObject *objects[3];
+    Array a[3];
+    if (!PyArg_ParseTuple(args, "OOO", &objects[0], &objects[1], &objects[2]) || take_all(objects, a, "oOO") < 0)
+        return NULL;
+    int fits = a[0].count == a[2].count * PAGE && a[1].count == a[0].count;
+    int failed = fits && copy_mapped(a[0].view.buf, a[2].count, a[1].view.buf, a[2].view.buf) < 0;
+    give_back(a, 3);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    if (failed)
+        return PyErr_Format(PyExc_OSError, "a mapped file cannot be read");
     Py_RETURN_NONE;
 }
 
@@ -206,24 +268,32 @@ static int is_pure(const Word *words, Py_ssize_t start, Py_ssize_t count, Py_ssi
     return total <= most;
 }
 
-static int distinct_bytes(const uint8_t *from, Py_ssize_t size, Py_ssize_t stride) {
+/* How many of `size` bytes, `stride` apart, are different; less than `least` if they are fewer than that. */
+static int distinct_bytes(const uint8_t *from, Py_ssize_t size, Py_ssize_t stride, Py_ssize_t least) {
     uint8_t seen[256] = {0};
-    int total = 0;
-    for (Py_ssize_t step = 0; step < size; step++)
-        seen[from[step * stride]] = 1;
-    for (int value = 0; value < 256; value++)
-        total += seen[value];
-    return total;
+    Py_ssize_t again = 0;
+    for (Py_ssize_t step = 0; step < size && again <= size - least; step++) {
+        uint8_t byte = from[step * stride];
+        again += seen[byte];
+        seen[byte] = 1;
+    }
+    return (int)(size - again);
 }
 
 /* Whether a row may be random by its bytes; see randomness.various. */
 static int is_various(const uint8_t *row, Py_ssize_t size, int least, int uneven) {
-    int64_t halves[16] = {0}, squares = 0;
-    for (const uint8_t *byte = row; byte < row + size; byte++)
-        halves[*byte >> 4]++;
+    if (distinct_bytes(row, size, 1, least) < least)
+        return 0;
+    int64_t even[16] = {0}, odd[16] = {0}, squares = 0; /* two, for one would wait for itself */
+    for (Py_ssize_t i = 0; i + 1 < size; i += 2) {
+        even[row[i] >> 4]++;
+        odd[row[i + 1] >> 4]++;
+    }
+    if (size % 2)
+        even[row[size - 1] >> 4]++;
     for (int half = 0; half < 16; half++)
-        squares += halves[half] * halves[half];
-    return 16 * squares <= size * (size + uneven) && distinct_bytes(row, size, 1) >= least;
+        squares += (even[half] + odd[half]) * (even[half] + odd[half]);
+    return 16 * squares <= size * (size + uneven);
 }
 
 static PyObject *pure(PyObject *self, PyObject *args) {
@@ -269,7 +339,7 @@ static PyObject *distinct(PyObject *self, PyObject *args) {
             bad = 1;
             break;
         }
-        out[i] = distinct_bytes(octets + starts[i], size, stride);
+        out[i] = distinct_bytes(octets + starts[i], size, stride, 0);
     }
     Py_END_ALLOW_THREADS
     give_back(a, 3);
@@ -460,17 +530,17 @@ static int is_digits(const Word *words, const uint8_t *random, Py_ssize_t start,
         return 0;
     if (!behind_size && !is_pure(words, start, d->least, last))
         return 0;
-    int different = distinct_bytes(octets, 8 * d->least, 1);
+    int different = distinct_bytes(octets, 8 * d->least, 1, 5 * d->least);
     if (different < 5 * d->least)
         return 0;
     if (behind_size && d->least <= 4)
         return 1;
-    if (distinct_bytes(octets + d->width - 1, 8 * d->least / d->width, d->width) < d->tops)
+    if (distinct_bytes(octets + d->width - 1, 8 * d->least / d->width, d->width, d->tops) < d->tops)
         return 0;
     if (d->least > 4)
         return 1;
-    return different >= d->different && distinct_bytes(octets + 3, d->least, 8) >= d->half_tops &&
-           distinct_bytes(octets + 7, d->least, 8) >= d->half_tops;
+    return different >= d->different && distinct_bytes(octets + 3, d->least, 8, d->half_tops) >= d->half_tops &&
+           distinct_bytes(octets + 7, d->least, 8, d->half_tops) >= d->half_tops;
 }
 
 static PyObject *digit_starts(PyObject *self, PyObject *args) {
@@ -967,12 +1037,14 @@ static PyObject *unaligned(PyObject *self, PyObject *args) {
     memset(totals, 0, (size_t)kinds * sizeof *totals);
     for (Py_ssize_t i = 0; i < runs; i++) {
         Place begin = begins[i], end = ends[i], joined = end;
+        if (end - begin > most / 8 + 2)
+            continue;
         if (i + 1 < runs && begins[i + 1] - end == 1 && !is_small(words[end]))
             joined = ends[i + 1];
-        if (joined - begin + 3 < least / 8 || end - begin > most / 8 + 2)
-            continue;
         int behind = end < count && !is_small(words[end]);
         int far = begin > 1 && !is_small(words[begin - 1]) && (i == 0 || ends[i - 1] < begin - 1);
+        if ((joined > end ? joined : end + behind) - begin + 1 + far < least / 8)
+            continue;
         for (Place first = far ? begin - 2 : begin ? begin - 1 : 0; first <= begin; first++) {
             uint64_t head = words[first];
             if (head & 0xFF && (head & 0xFFFFFFFF) >= HEAD_SIZE)
@@ -1020,6 +1092,7 @@ static PyObject *random_like(PyObject *self, PyObject *args) {
 
 static PyMethodDef methods[] = {
     {"live_pages", live_pages, METH_VARARGS, "live_pages(octets, flags): which pages of 4096 bytes are not all zero"},
+    {"copy_live", copy_live, METH_VARARGS, "copy_live(mapped file, octets, flags): see Reader._copy_mapped"},
     {"map_words", map_words, METH_VARARGS, "map_words(words, random, dense): see randomness.word_map"},
     {"edges", edges, METH_VARARGS, "edges(flags, starts, ends) -> runs"},
     {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},

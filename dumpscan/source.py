@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import errno
 import io
+import mmap
 import os
 import shutil
 import stat
@@ -52,11 +53,8 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A regular file, read at positions.
-
-    Not mapped into memory: a file that shrinks under a mapping kills the process with SIGBUS. Pickled as path and
-    identity (device, inode, size); a copy opens the file at its first read, and refuses one that is no longer the
-    same. Safe to share between threads, and between processes by fork.
+    """A regular file, read at positions, or mapped for who can bear that it shrinks. Pickled as path and identity
+    (device, inode, size); a copy opens the file at its first read, and refuses one that is no longer the same. Safe to share between threads, and between processes by fork.
 
     Raises :class:`SourceError` if the path does not name a readable regular file of at least one byte.
     """
@@ -99,6 +97,22 @@ class FileSource:
             if step == 0:
                 raise SourceError(f"dump shrank while it was read: {asked:#x} bytes asked at {offset:#x}, {came} came")
             came += step
+
+    def map(self, offset: int, size: int) -> tuple[mmap.mmap, int] | None:
+        """A mapping of ``size`` bytes from ``offset``, which lie inside, and where they begin in it; or None.
+
+        To touch a page kills the process with SIGBUS if the file has shrunk, or the disk fails; only who handles that
+        (``copy_live`` of the kernel) may look at it.
+        """
+        if os.name != "posix":
+            return None
+        ahead = offset % mmap.ALLOCATIONGRANULARITY
+        try:
+            return mmap.mmap(
+                self._opened().fileno(), ahead + size, access=mmap.ACCESS_READ, offset=offset - ahead
+            ), ahead
+        except (OSError, ValueError):  # a file system without mappings; a file that is shorter by now
+            return None
 
     def close(self) -> None:
         """Close the file; later reads raise :class:`SourceError`."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dumpscan import kernel
 from dumpscan.model import Mapped, Region, Span
-from dumpscan.source import Source
+from dumpscan.source import FileSource, Source
 
 PAGE = 4096
 """Bytes in the unit that is dropped when it is all zero."""
@@ -225,6 +225,9 @@ def _gather(stretches: Sequence[Stretch]) -> Window:
 _STEP = 1 << 20
 """Bytes read at a time: the pages among them are looked at while they are in the processor's cache."""
 
+_LEAST_MAPPED = 256 << 10
+"""Bytes of a piece from which to map it costs less than to copy the pages of zeros among them."""
+
 
 class Reader:
     """Reads windows into one buffer that is used again and again."""
@@ -232,6 +235,8 @@ class Reader:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._buffer = np.zeros(0, np.uint8)
+        self._filled = np.zeros(0, np.bool_)
+        self._file = source if isinstance(source, FileSource) and kernel.native is not None else None
 
     def read(self, window: Window) -> tuple[memoryview, tuple[Span, ...], int]:
         """The bytes of ``window``, its stretches of pages that are not all zero, and the zero bytes it owns.
@@ -240,26 +245,52 @@ class Reader:
         """
         padded = -(-window.size // PAGE) * PAGE
         if len(self._buffer) < padded:
-            self._buffer = np.zeros(padded, np.uint8)
-        block = self._buffer[:padded]
-        view = memoryview(block.data)
-        live = np.empty(padded // PAGE, np.bool_)
+            self._buffer, self._filled = np.zeros(padded, np.uint8), np.zeros(padded // PAGE, np.bool_)
+        block, live = self._buffer[:padded], self._filled[: padded // PAGE]
         tested = position = 0
         for piece in window.pieces:
             block[position : piece.position] = 0
-            end = piece.position + piece.size
-            for start in range(piece.position, end, _STEP):
-                position = min(start + _STEP, end)
-                self._source.readinto(piece.offset + start - piece.position, view[start:position])
-                if position - tested * PAGE >= _STEP:
-                    tested = _test_pages(block, live, tested, position // PAGE)
+            start, position = piece.position, piece.position + piece.size
+            first, end = -(-start // PAGE), position // PAGE
+            if self._file and (end - first) * PAGE >= _LEAST_MAPPED:
+                tested = self._read(piece, start, first * PAGE, tested)
+                tested = _test_pages(block, live, tested, first)
+                if self._copy_mapped(self._file, piece, first, end):
+                    start, tested = end * PAGE, end
+            tested = self._read(piece, start, position, tested)
         block[position:] = 0
         _test_pages(block, live, tested, len(live))
-        return view[: window.size], _runs(live, window.size), _zero_bytes(~live, window)
+        runs = _runs(live, window.size)
+        return memoryview(block.data)[: window.size], runs, _zero_bytes(~live, window)
+
+    def _read(self, piece: Piece, start: int, end: int, tested: int) -> int:
+        """Read what stands from position ``start`` to ``end``; returns how many pages have been tested now."""
+        view = memoryview(self._buffer.data)
+        for position in range(start, end, _STEP):
+            following = min(position + _STEP, end)
+            self._filled[position // PAGE : -(-following // PAGE)] = True  # should this not end well
+            self._source.readinto(piece.offset + position - piece.position, view[position:following])
+            if following - tested * PAGE >= _STEP:
+                tested = _test_pages(self._buffer, self._filled, tested, following // PAGE)
+        return tested
+
+    def _copy_mapped(self, file: FileSource, piece: Piece, first: int, end: int) -> bool:
+        """Copy those pages from ``first`` to ``end`` that are not all zero; whether that could be done. Pages of zeros,
+        which dumps are full of, are then looked at where the system keeps them, and not copied."""
+        mapped = file.map(piece.offset + first * PAGE - piece.position, (end - first) * PAGE)
+        if mapped is None:
+            return False
+        content, ahead = mapped
+        with content, memoryview(content) as view, view[ahead:] as pages:
+            try:
+                kernel.native.copy_live(pages, self._buffer[first * PAGE : end * PAGE], self._filled[first:end])
+            except OSError:  # reading it tells what is wrong
+                return False
+        return True
 
 
 def _test_pages(block: Bytes, live: Flags, first: int, end: int) -> int:
-    """Flag the pages from ``first`` to ``end`` that are not all zero; returns ``end``."""
+    """Flag the pages from ``first`` to ``end`` that are not all zero; returns ``end``, or ``first`` if that is more."""
     pages = block[first * PAGE : end * PAGE]
     if kernel.native is not None:
         kernel.native.live_pages(pages, live[first:end])

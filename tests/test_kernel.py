@@ -236,6 +236,7 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("aes_relations", (np.zeros(9, np.uint32), np.zeros(9, np.int64), 0, 10)),
         ("counts", (np.zeros(9, np.uint64), np.zeros(9, np.uint8), np.zeros(8, np.int64), np.zeros(9, np.int64), 130)),
         ("live_pages", (np.zeros(8192, np.uint8), np.zeros(1, np.bool_))),
+        ("copy_live", (np.zeros(8192, np.uint8), np.zeros(4096, np.uint8), np.zeros(2, np.bool_))),
         ("runs_without", (WORDS, FLAGS[:8], np.ones(1, np.uint64), PLACES, np.zeros(1, np.int64))),
         ("runs_without", (WORDS, FLAGS, np.ones(2, np.uint64), PLACES, np.zeros(2, np.int64))),
         ("borders", (WORDS, FLAGS, FLAGS, np.array([1]), np.array([10]), PLACES, PLACES.copy(), 5, 56)),

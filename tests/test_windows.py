@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dumpscan import windows
+from dumpscan.errors import SourceError
 from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Region, Span
+from dumpscan.source import FileSource
 from dumpscan.windows import MARGIN, PAGE, Piece, Reader, Window, plan
 from tests.makers.source import BytesSource
 
@@ -87,6 +95,47 @@ def test_zero_bytes_do_not_depend_on_the_windows() -> None:
     for size in (PAGE, 4 * PAGE, 1 << 20):
         reader = Reader(BytesSource(content))
         assert sum(reader.read(window)[2] for window in plan([Region(0, len(content))], size, PAGE)) == 40 * PAGE
+
+
+@settings(deadline=None, max_examples=60)
+@given(layouts(), st.sampled_from([8192, 65536]), st.integers(0, 1 << 32))
+def test_what_is_mapped_is_what_is_read(regions: list[Region], window: int, seed: int) -> None:
+    source = random.Random(seed)
+    content = bytearray(source.randbytes(sum(region.size for region in regions)))
+    for page in range(0, len(content), 1000):
+        if source.random() < 0.7:
+            content[page : page + 1000] = bytes(len(content[page : page + 1000]))
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "_LEAST_MAPPED", PAGE)
+        path = Path(folder) / "dump"
+        path.write_bytes(content)
+        with FileSource(path) as file:
+            mapping, reading = Reader(file), Reader(BytesSource(bytes(content)))
+            for item in plan(regions, window, 512):
+                data, live, zero = mapping.read(item)
+                expected, *rest = reading.read(item)
+                assert bytes(data) == bytes(expected)
+                assert [live, zero] == rest
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are mapped on POSIX systems only")
+def test_a_file_that_shrinks_under_its_mapping_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(os.urandom(1 << 20))
+    (window,) = plan([Region(0, 1 << 20)])
+    with FileSource(path) as file:
+        reader = Reader(file)
+        assert reader.read(window)[1] == (Span(0, 1 << 20),)
+        handler = signal.getsignal(signal.SIGBUS)
+        (mapped, _) = file.map(0, 1 << 20) or pytest.fail("not mapped")
+        os.truncate(path, 4096 * 3)
+        with mapped, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(file, "map", lambda _offset, _size: (mapped, 0))
+            with pytest.raises(SourceError, match="shrank"):
+                reader.read(window)
+        assert signal.getsignal(signal.SIGBUS) == handler
+        path.write_bytes(bytes(1 << 20))
+        assert not any(reader.read(window)[0])  # nothing is left of what was read before
 
 
 def test_offsets_of_a_gap_are_empty() -> None:
