@@ -15,8 +15,8 @@ from pathlib import Path
 
 from dumpscan.parts import create_private, part_beside
 
-_KEPT = 4
-"""Entries that stay; older ones are removed when a new one is written."""
+_KEPT = 12
+"""Entries that stay, four for each set of signatures; older ones are removed when a new one is written."""
 
 
 def cache_folder() -> Path | None:

@@ -23,12 +23,10 @@ from dumpscan.containers.zips import Zip
 from dumpscan.decoders import WRAPPERS
 from dumpscan.errors import DumpscanError, IncompleteError, RedactionError, UsageError
 from dumpscan.formats.registry import FORMATS
-from dumpscan.known_keys import load_known_keys
 from dumpscan.mask import printable
-from dumpscan.model import Confidence, Coverage, DumpReport, Finding, Report, Severity, Unread
+from dumpscan.model import Confidence, Coverage, DumpReport, Finding, PublicKey, Report, Severity, Unread
 from dumpscan.parts import create_private, part_beside, remove
 from dumpscan.protect import forbid_core_dumps
-from dumpscan.redact_container import redact_any
 from dumpscan.report.signature_reference import markdown
 from dumpscan.report.writers import WRITERS
 from dumpscan.scan import Options, Progress, counts, silent
@@ -127,6 +125,8 @@ def redact(
     **common: Any,
 ) -> int:
     """Write a copy of DUMP without the secrets, verified."""
+    from dumpscan.redact_container import redact_any  # here, for a scan does not need it
+
     _keep_inputs(report, (dump, str(copy)))
     ruleset, options = _options(common)
     with _progress(common) as progress:
@@ -240,7 +240,7 @@ def _options(common: dict[str, Any]) -> tuple[Ruleset, Options]:
     options = Options(
         jobs=common["jobs"],
         signature_paths=tuple(common["signatures"]),
-        known_keys=tuple(key for path in common["known_key"] for key in load_known_keys(path)),
+        known_keys=tuple(key for path in common["known_key"] for key in _known_keys(path)),
         min_confidence=Confidence[common["min_confidence"].upper()],
         min_severity=Severity[common["min_severity"].upper()],
         accepted=load_baseline(common["baseline"]) if common["baseline"] else frozenset(),
@@ -250,6 +250,12 @@ def _options(common: dict[str, Any]) -> tuple[Ruleset, Options]:
         fingerprint_key=key,
     )
     return ruleset, options
+
+
+def _known_keys(path: Path) -> tuple[PublicKey, ...]:
+    from dumpscan.known_keys import load_known_keys  # here, for certificates take a tenth of the start
+
+    return load_known_keys(path)
 
 
 def _key(path: Path) -> bytes:

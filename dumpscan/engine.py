@@ -74,7 +74,10 @@ class Scanner:
         owners: dict[bytes, list[tuple[int, int]]] = {}
         for m, matcher in enumerate(matchers):
             for a, anchor in enumerate(matcher.anchors):
-                owners.setdefault(anchor, []).append((m, a))
+                if anchor in owners:
+                    owners[anchor].append((m, a))
+                else:
+                    owners[anchor] = [(m, a)]
         self._owners = list(owners.values())
         self._search = literal_search(list(owners), engine, cached=True)
 
@@ -225,11 +228,20 @@ class _Sorted:
             rows = [i for i, start in enumerate(starts.tolist()) if _concerns(window, start, start + table.width)]
             table = table.rows(np.array(rows, np.intp), starts[rows])
             starts = table.starts
-        kept = np.flatnonzero((starts >= window.owned.start) & (starts < window.owned.end))
-        moved, whole = window.moved(starts[kept], table.width)
+        owned = (starts >= window.owned.start) & (starts < window.owned.end)
+        if not owned.all():
+            kept = np.flatnonzero(owned)
+            table = table.rows(kept, starts[kept])
+            starts = table.starts
+        if len(window.pieces) == 1:
+            if len(starts):
+                self.clues.append(table.placed(starts + (window.pieces[0].offset - window.pieces[0].position)))
+            return
+        moved, whole = window.moved(starts, table.width)
         if whole.any():
-            self.clues.append(table.rows(kept[whole], moved[whole]))
-        for clue in table.rows(kept[~whole], starts[kept[~whole]]).clues():
+            self.clues.append(table.rows(np.flatnonzero(whole), moved[whole]))
+        apart = np.flatnonzero(~whole)
+        for clue in table.rows(apart, starts[apart]).clues():
             self._take_clue(window, clue)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import platform
+from array import array
 from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -43,8 +44,8 @@ _ESCAPED = [f"\\x{byte:02x}".encode() for byte in range(256)]
 
 def _cache_key(literals: Sequence[bytes]) -> str:
     """Changes with the literals, the engine and the processor that the database was compiled for."""
-    lengths = ",".join(str(len(literal)) for literal in literals)
-    digest = hashlib.sha256(b"".join([lengths.encode(), *literals]))
+    lengths = array("I", map(len, literals))
+    digest = hashlib.sha256(b"".join([lengths.tobytes(), *literals]))
     version = getattr(hyperscan, "__version__", "")
     return f"{digest.hexdigest()} {version} {platform.machine()} {_processor()}"
 

@@ -7,7 +7,7 @@ ones, where the format has no others); sizes are bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -267,8 +267,12 @@ class ClueTable:
             return np.frombuffer(data, np.uint8).reshape(-1, size)[kept].tobytes() if size else b""
 
         if len(kept) == len(self.starts):
-            return replace(self, starts=starts)
-        return replace(self, values=some(self.values), starts=starts, notes=some(self.notes))
+            return self.placed(starts)
+        return ClueTable(self.kind, some(self.values), starts, self.width, self.encoding, some(self.notes))
+
+    def placed(self, starts: NDArray[np.int64]) -> ClueTable:
+        """The same clues, at new ``starts``."""
+        return ClueTable(self.kind, self.values, starts, self.width, self.encoding, self.notes)
 
 
 Clues = Sequence[Clue | ClueTable]

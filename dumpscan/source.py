@@ -53,8 +53,10 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A regular file, read at positions, or mapped for who can bear that it shrinks. Pickled as path and identity
-    (device, inode, size); a copy opens the file at its first read, and refuses one that is no longer the same. Safe to share between threads, and between processes by fork.
+    """A regular file, read at positions, or mapped for who can bear that it shrinks.
+
+    Pickled as path and identity (device, inode, size); a copy opens the file at its first read, and refuses one that is
+    no longer the same. Safe to share between threads, and between processes by fork.
 
     Raises :class:`SourceError` if the path does not name a readable regular file of at least one byte.
     """

@@ -236,7 +236,7 @@ class Reader:
         self._source = source
         self._buffer = np.zeros(0, np.uint8)
         self._filled = np.zeros(0, np.bool_)
-        self._file = source if isinstance(source, FileSource) and kernel.native is not None else None
+        self._file = source if isinstance(source, FileSource) else None
 
     def read(self, window: Window) -> tuple[memoryview, tuple[Span, ...], int]:
         """The bytes of ``window``, its stretches of pages that are not all zero, and the zero bytes it owns.
@@ -277,6 +277,8 @@ class Reader:
     def _copy_mapped(self, file: FileSource, piece: Piece, first: int, end: int) -> bool:
         """Copy those pages from ``first`` to ``end`` that are not all zero; whether that could be done. Pages of zeros,
         which dumps are full of, are then looked at where the system keeps them, and not copied."""
+        if kernel.native is None:
+            return False
         mapped = file.map(piece.offset + first * PAGE - piece.position, (end - first) * PAGE)
         if mapped is None:
             return False

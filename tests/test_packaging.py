@@ -66,7 +66,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     assert "\nName: crash-dumpscan\n" in texts["METADATA"]
     assert f"\nVersion: {dumpscan.__version__}\n" in texts["METADATA"]
     assert "\nRequires-Python: >=3.11\n" in texts["METADATA"]
-    assert "dumpscan = dumpscan.cli:main" in texts["entry_points.txt"]
+    assert "dumpscan = dumpscan.__main__:main" in texts["entry_points.txt"]
     assert "Apache License" in texts["LICENSE"]
 
 

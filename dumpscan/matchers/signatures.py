@@ -7,7 +7,13 @@ little more than one with a few.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import io
+import json
+import platform
 import re
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +23,9 @@ from typing import Any, NamedTuple
 
 import yara
 
+from dumpscan import cache
 from dumpscan.documentation_examples import is_documentation
+from dumpscan.matchers.asked_anchors import asked_anchors
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.text_layers import (
     BASE64,
@@ -26,7 +34,6 @@ from dumpscan.matchers.text_layers import (
     Form,
     Piece,
     decoded_run,
-    encoded_anchors,
     inner_runs,
     merged,
     narrowed,
@@ -55,10 +62,6 @@ MOST_MATCHES = 50_000
 _FORM_WIDTH = {Form.ASCII: 1, Form.UTF16: 2, Form.UTF32: 4}
 
 
-_Asked = tuple[Form, int, int]
-"""What a rule's anchor asks for: form, shift, need."""
-
-
 class _Place(NamedTuple):
     """What an anchor asks for: text of a form (``width`` 0: encoded, with ``shift`` bytes modulo three before it), and
     ``need`` characters of it on either side, as the rules have it that share the anchor."""
@@ -77,17 +80,8 @@ class SignatureMatcher:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.rules: tuple[Signature, ...] = ruleset.rules
-        asked: dict[bytes, list[_Asked]] = {}
-        for rule in ruleset.rules:
-            need = rule.longest + rule.reach
-            for literal, form, shift in encoded_anchors(rule.anchors, rule.anchor_nocase):
-                known = asked.get(literal)
-                if known is None:
-                    asked[literal] = [(form, shift, need)]
-                else:
-                    known.append((form, shift, need))
-        self.anchors: Sequence[bytes] = tuple(asked)
-        self._asked = tuple(asked.values())
+        self._asked = asked_anchors(ruleset.rules)
+        self.anchors: Sequence[bytes] = self._asked.literals
         self._places: dict[int, tuple[_Place, ...]] = {}
         self._sources = tuple(rule.source for rule in ruleset.rules)
         _together(self._sources)
@@ -118,7 +112,7 @@ class SignatureMatcher:
     def _places_of(self, anchor: int) -> tuple[_Place, ...]:
         """What the anchor with this index asks for. Few of them are ever met, so they are made when they are."""
         most: dict[tuple[Form, int], int] = {}
-        for form, shift, need in self._asked[anchor]:
+        for form, shift, need in self._asked.of(anchor):
             most[form, shift] = max(most.get((form, shift), 0), need)
         places = tuple(_Place(form, _FORM_WIDTH.get(form, 0), shift, need) for (form, shift), need in most.items())
         self._places[anchor] = places
@@ -156,7 +150,17 @@ class SignatureMatcher:
 @lru_cache(maxsize=2)
 def _together(sources: tuple[str, ...]) -> Any:
     """All rules in one ``yara.Rules``, of which each takes 8 MiB, however small; the namespace is the rule's index."""
-    return yara.compile(sources={str(index): source for index, source in enumerate(sources)}, includes=False)
+    named = {str(index): source for index, source in enumerate(sources)}
+    digest = hashlib.sha256(json.dumps(named).encode()).hexdigest()
+    key = f"yara {digest} {yara.YARA_VERSION} {yara.__version__} {platform.machine()} {sys.platform}"
+    with contextlib.suppress(yara.Error):
+        if stored := cache.load(key):
+            return yara.load(file=io.BytesIO(stored))
+    rules = yara.compile(sources=named, includes=False)
+    compiled = io.BytesIO()
+    rules.save(file=compiled)
+    cache.store(key, compiled.getvalue())
+    return rules
 
 
 def _pieces(data: memoryview, form: Form, phase: int, wanted: Sequence[tuple[int, int]]) -> Iterator[Piece]:

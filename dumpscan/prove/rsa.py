@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dumpscan import kernel
 from dumpscan.keys import octets, rsa_key
@@ -17,8 +16,8 @@ from dumpscan.matchers.limb_arithmetic import MOST_EXPONENT, exponent_fits, expo
 from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Span
 from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
+from dumpscan.prove.rsa_integers import MASK, Integers, Limbs, OfSize, Place
 
-Limbs = NDArray[np.uint64]
 Read = Callable[[int, int], bytes]
 
 EXPONENTS = (65537, 3, 17, 5, 257, 35, 37)
@@ -37,19 +36,6 @@ PAIRS = 4_000_000
 _SEEN_BITS = 21
 """Highest bits of lowest limbs by which most products are dismissed."""
 
-_MASK = (1 << 64) - 1
-
-
-_Place = tuple[int, int, str]
-"""Start and end in the dump, encoding."""
-
-_Integers = dict[int, list[_Place]]
-"""Values with places, those of the dump in the order of their first place; ones that pointers lead to have none."""
-
-MOST_PLACES = 16
-"""Of one value; the sweep finds the others."""
-
-
 KINDS = ("rsa-integer", "integer-pointer", "rsa-exponent")
 """The kinds of clues that :func:`prove` takes."""
 
@@ -62,7 +48,7 @@ def prove(
     means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
     """RSA keys with a component among ``clues`` (kinds ``rsa-integer``, ``integer-pointer`` and ``rsa-exponent``)."""
-    integers = _integers(clues, read, limits)
+    integers = Integers(clues, pointed_integers(clues, read, 500, 8192, limits))
     moduli = {key.numbers[0]: key.numbers[1] for key in publics if key.algorithm == "rsa"}
     keys: dict[bytes, Candidate] = {}
     for candidate in _all(integers, moduli, limits):
@@ -74,7 +60,7 @@ def prove(
     return list(keys.values())
 
 
-def _all(integers: _Integers, moduli: dict[int, int], limits: list[str]) -> Iterator[Candidate]:
+def _all(integers: Integers, moduli: dict[int, int], limits: list[str]) -> Iterator[Candidate]:
     found: set[int] = set()
     for n, p in _products(integers):
         if n not in found:
@@ -86,37 +72,15 @@ def _all(integers: _Integers, moduli: dict[int, int], limits: list[str]) -> Iter
         if n not in found:
             found.add(n)
             yield from _key(n, p, rest[n], integers)
-    highest = _Highest(integers if rest else ())
     for n, e in rest.items():
         if n not in found:
-            yield from _from_exponents(n, e, highest, integers)
+            yield from _from_exponents(n, e, integers)
 
 
-def _integers(clues: Clues, read: Read, limits: list[str]) -> _Integers:
-    placed: list[tuple[int, int, int, str]] = []
-    for item in clues:
-        if item.kind == "rsa-integer" and isinstance(item, Clue):
-            placed.append((item.start, item.end, int.from_bytes(item.value, "big"), item.encoding))
-        elif item.kind == "rsa-integer" and isinstance(item, ClueTable):
-            size = len(item.values) // max(len(item.starts), 1)
-            for index, start in enumerate(item.starts.tolist()):
-                value = int.from_bytes(item.values[index * size : (index + 1) * size], "big")
-                placed.append((start, start + item.width, value, item.encoding))
-    placed.sort()
-    merged: _Integers = {}
-    for start, end, value, encoding in placed:
-        places = merged.setdefault(value, [])
-        if len(places) < MOST_PLACES:
-            places.append((start, end, encoding))
-    for value in pointed_integers(clues, read, 500, 8192, limits):
-        merged.setdefault(value, [])
-    return merged
-
-
-def _key(n: int, p: int, e: int, integers: _Integers) -> Iterator[Candidate]:
+def _key(n: int, p: int, e: int, integers: Integers) -> Iterator[Candidate]:
     """The key of n = p * q, with the places of its primes."""
     q = n // p
-    places = sorted((*integers.get(p, ()), *integers.get(q, ())))
+    places = integers.places(*{p, q})
     for exponent in (e,) if e else EXPONENTS:
         key = rsa_key(n, exponent, p=p, q=q, spans=_spans(places), encoding=_encoding(places))
         if key:
@@ -124,27 +88,26 @@ def _key(n: int, p: int, e: int, integers: _Integers) -> Iterator[Candidate]:
             return
 
 
-def _spans(places: Sequence[_Place]) -> tuple[Span, ...]:
+def _spans(places: Sequence[Place]) -> tuple[Span, ...]:
     return tuple(Span(start, end) for start, end, _ in places)
 
 
-def _encoding(places: Sequence[_Place]) -> str:
+def _encoding(places: Sequence[Place]) -> str:
     return places[0][2] if places else "limbs-le"
 
 
-def low_limbs(values: Iterable[int]) -> Limbs:
-    """The lowest 64 bits of each value."""
-    return np.array([value & _MASK for value in values], np.uint64)
-
-
-def _divisors(integers: _Integers, moduli: dict[int, int], limits: list[str]) -> Iterator[tuple[int, int]]:
+def _divisors(integers: Integers, moduli: dict[int, int], limits: list[str]) -> Iterator[tuple[int, int]]:
     """(n, p) for the candidates that divide one of ``moduli``."""
-    odd = [value for value in integers if value & 1]
-    yield from _joined(odd, moduli)
+    yield from _joined(integers, moduli)
     left = MAX_DIVISIONS
+    odd: dict[int, list[int]] = {}
     for n in moduli:
         half = n.bit_length() // 2
-        fitting = [v for v in odd if half - 8 <= v.bit_length() <= half + 8]
+        fitting: list[int] = []
+        for size in range((half - 1) // 8, (half + 15) // 8 + 1):
+            if size not in odd:
+                odd[size] = [v for v in integers.values_of(size) if v & 1]
+            fitting += [v for v in odd[size] if half - 8 <= v.bit_length() <= half + 8]
         for p in fitting[: max(left, 0)]:
             if n % p == 0:
                 yield n, p
@@ -154,36 +117,31 @@ def _divisors(integers: _Integers, moduli: dict[int, int], limits: list[str]) ->
         limits.append("more divisions of RSA moduli than the limit of one dump")
 
 
-def _joined(values: Sequence[int], moduli: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """(n, p) where both p and q are among ``values``."""
-    if not values:
-        return
-    low = low_limbs(values)
-    inverse, is_prime = inverse64(low), members(low)
-    for n in moduli:
-        for index in is_prime(inverse * np.uint64(n & _MASK)).tolist():
-            if 1 < values[index] < n and n % values[index] == 0:
-                yield n, values[index]
+def _joined(integers: Integers, moduli: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """(n, p) where both p and q are among the numbers."""
+    for some in integers.by_size.values():
+        odd = np.flatnonzero(some.low & np.uint64(1))
+        inverse, is_prime = inverse64(some.low[odd]), members(some.low[odd])
+        for n in moduli:
+            for index in is_prime(inverse * np.uint64(n & MASK)).tolist():
+                p = some.value(int(odd[index]))
+                if 1 < p < n and n % p == 0:
+                    yield n, p
 
 
-def _products(integers: _Integers) -> Iterator[tuple[int, int]]:
+def _products(integers: Integers) -> Iterator[tuple[int, int]]:
     """(n, p) where p, q and n are all candidates: the products of neighbours, looked up by their lowest limbs."""
-    by_bits: dict[int, list[int]] = {}
-    for value in integers:
-        if value & 1:
-            by_bits.setdefault(value.bit_length(), []).append(value)
-    for bits, values in by_bits.items():
-        moduli = {n for b in (2 * bits, 2 * bits - 1) for n in by_bits.get(b, ())}
-        if moduli and bits >= 256:
-            yield from _pairs(values, moduli)
-
-
-def _pairs(values: Sequence[int], moduli: set[int]) -> Iterator[tuple[int, int]]:
-    steps = min(max(NEIGHBOURS, PAIRS // len(values)), len(values) - 1)
-    for first, second in _likely_pairs(low_limbs(values), low_limbs(moduli), steps):
-        n = values[first] * values[second]
-        if n in moduli:
-            yield n, values[first]
+    for size, some in integers.by_size.items():
+        greater = [integers.by_size[s].low for s in (2 * size, 2 * size - 1) if s in integers.by_size]
+        odd = np.flatnonzero(some.low & np.uint64(1))
+        if not greater or size < 32 or not len(odd):
+            continue
+        low = some.low[odd]
+        steps = min(max(NEIGHBOURS, PAIRS // len(low)), len(low) - 1)
+        for pair in _likely_pairs(low, np.concatenate(greater), steps):
+            first, second = (some.value(int(odd[index])) for index in pair)
+            if integers.find(first * second):
+                yield first * second, first
 
 
 def _likely_pairs(low: Limbs, moduli: Limbs, steps: int) -> Iterator[tuple[int, int]]:
@@ -203,39 +161,27 @@ def _likely_pairs(low: Limbs, moduli: Limbs, steps: int) -> Iterator[tuple[int, 
             yield index, index + step
 
 
-class _Highest:
-    """Numbers with their highest 64 bits, in groups of one size in bytes: those that may be a private exponent of a
-    modulus of that size are picked at once."""
-
-    def __init__(self, numbers: Iterable[int]) -> None:
-        self._by_size: dict[int, list[int]] = {}
-        for number in numbers:
-            self._by_size.setdefault((number.bit_length() + 7) // 8, []).append(number)
-        self._highest = {
-            size: np.array([number >> max(8 * size - 64, 0) for number in some], np.uint64)
-            for size, some in self._by_size.items()
-        }
-
-    def fitting(self, n: int, e: int) -> Iterator[int]:
-        """Those that may be d, of the size of n or so much shorter that d may be for a great gcd(p - 1, q - 1)."""
-        size = (n.bit_length() + 7) // 8
-        if e >= MOST_EXPONENT:  # seldom
-            yield from self._by_size.get(size, ())
-        for index in exponents(self._highest.get(size, low_limbs(())), n, e).tolist():
-            yield self._by_size[size][index]
-        for shorter in range(size - 3, size):
-            yield from self._by_size.get(shorter, ())
-
-
-def _from_exponents(n: int, e: int, highest: _Highest, integers: _Integers) -> Iterator[Candidate]:
+def _from_exponents(n: int, e: int, integers: Integers) -> Iterator[Candidate]:
     """The key of ``n``, if its private exponent is among the integers."""
-    for value in highest.fitting(n, e):
+    for some, index in _fitting(n, e, integers):
+        value = some.value(index)
         if exponent_fits(n, e, value):
-            places = integers[value]
+            places = some.places(index)
             key = rsa_key(n, e, d=value, spans=_spans(places), encoding=_encoding(places))
             if key:
                 yield key
                 return
+
+
+def _fitting(n: int, e: int, integers: Integers) -> Iterator[tuple[OfSize, int]]:
+    """Numbers that may be d, of the size of n or so much shorter that d may be for a great gcd(p - 1, q - 1)."""
+    size = (n.bit_length() + 7) // 8
+    if some := integers.by_size.get(size):
+        likely = range(len(some)) if e >= MOST_EXPONENT else exponents(some.highest, n, e).tolist()
+        yield from ((some, index) for index in likely)
+    for shorter in range(size - 3, size):
+        if some := integers.by_size.get(shorter):
+            yield from ((some, index) for index in range(len(some)))
 
 
 class _PlacedExponents:
