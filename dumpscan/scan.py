@@ -8,8 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -44,7 +43,7 @@ from dumpscan.seams import REACH, left_out, seam_stretches, told
 from dumpscan.source import Source
 from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
 from dumpscan.windows import MARGIN, WINDOW, Window, cut, plan
-from dumpscan.workers import pool
+from dumpscan.workers import aside, pool
 from dumpscan.wrappers import open_source
 
 CLUE_CAP = 1_000_000
@@ -58,7 +57,8 @@ SEAM_RATIO = 2
 """Bytes across page borders that are looked at once more, as a multiple of those of the dump."""
 
 _SEAM_WINDOW = 1 << 20
-_CHUNK = 8 << 20
+_CHUNK = 512 << 10
+"""Bytes that are read and then hashed while they are in the processor's cache."""
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, the bytes done since the last call, and the bytes of the whole stage."""
@@ -130,17 +130,16 @@ def scan_source(
         options.known_keys,
     )
     windows = _Windows(source, layout, options)
-    with ThreadPoolExecutor(1) as side, _stopping() as stopped:
+    hashing = partial(content_digest, bottom(source)) if options.digest else _no_digest
+    with aside(hashing, options.digest and options.workers > 1 and len(windows) > 1) as digest:
         with pool(options.workers, windows, partial(prepare, job)) as executor:
-            digest = side.submit(content_digest, bottom(source), stopped) if options.digest else None
             state = _first_pass(executor, job, windows, options, progress)
             if windows.left_out:
                 state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
             heap = _read_heap(state, source, layout)
             _prove(state, source, layout, options, executor)
         _sweep(state, job, windows, options, layout, progress)
-        sha256 = digest.result() if digest else ""
-        return _finish(state, source, path, layout, options, (*layout.unread, *unread), sha256, heap)
+        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest(), heap)
 
 
 class _Windows:
@@ -212,24 +211,20 @@ class _State:
         return {public_identity(key): key for key in (*self.publics.values(), *known)}
 
 
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that is set when the context is left by an error: who waits for a thread need not wait long."""
-    event = threading.Event()
-    try:
-        yield event
-    except BaseException:
-        event.set()
-        raise
+def _no_digest(_stopped: threading.Event) -> str:
+    return ""
 
 
 def content_digest(source: Source, stopped: threading.Event | None = None) -> str:
     """SHA-256 of the bytes of ``source``, in hexadecimal."""
     digest = hashlib.sha256()
+    buffer = memoryview(bytearray(min(_CHUNK, source.size)))
     for offset in range(0, source.size, _CHUNK):
         if stopped is not None and stopped.is_set():
             break
-        digest.update(source.read(offset, min(_CHUNK, source.size - offset)))
+        some = buffer[: source.size - offset]
+        source.readinto(offset, some)
+        digest.update(some)
     return digest.hexdigest()
 
 

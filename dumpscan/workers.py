@@ -1,16 +1,19 @@
-"""A pool of prepared processes."""
+"""Processes: a pool of prepared ones, and one beside it."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sized
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
 
-from dumpscan.errors import IncompleteError
+from dumpscan.errors import IncompleteError, SourceError
 from dumpscan.protect import forbid_core_dumps
 
 
@@ -43,6 +46,52 @@ def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Exe
             raise IncompleteError("a worker process died (killed, or out of memory)") from None
         raise
     executor.shutdown()
+
+
+@contextmanager
+def aside(work: Callable[[threading.Event], str], forked: bool) -> Iterator[Callable[[], str]]:
+    """Begin ``work``, and yield what waits for its result; in a process of its own if ``forked`` and that can be done.
+
+    To be entered before there is a pool, so that no thread is forked. Who leaves early does not wait: the work ends
+    when the event is set.
+    """
+    stopped = threading.Event()
+    if not forked or sys.platform != "linux":
+        with ThreadPoolExecutor(1) as executor:
+            try:
+                yield executor.submit(work, stopped).result
+            finally:
+                stopped.set()
+        return
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_tell, args=(partial(work, stopped), sender), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        yield partial(_told, receiver)
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+
+
+def _tell(work: Callable[[], str], sender: Connection) -> None:
+    _start_worker(None)
+    try:
+        sender.send(work())
+    except SourceError as error:
+        sender.send(error)
+
+
+def _told(receiver: Connection) -> str:
+    try:
+        told = receiver.recv()
+    except EOFError:
+        raise IncompleteError("a worker process died (killed, or out of memory)") from None
+    if isinstance(told, SourceError):
+        raise told
+    return str(told)
 
 
 def _nothing() -> None:
