@@ -207,59 +207,110 @@ static void add_points(const Field *f, Addition *additions, Py_ssize_t count) {
     }
 }
 
-static void double_point(const Field *f, Point *point, const Limb *a) {
+/* x / z^2 and y / z^3. */
+typedef struct {
+    Number x, y, z, before;
+} Projective;
+
+/* The multiples 1, 2, 4, ... of the first point, whose z is 1, on y^2 = x^3 + a * x + b. */
+static void double_repeatedly(const Field *f, Projective *points, Py_ssize_t count, const Limb *a) {
     const int size = f->size;
-    Number slope, x, y;
-    multiply(f, slope, point->x, point->x);
-    add_in(f, x, slope, slope, size);
-    add_in(f, slope, slope, x, size);
-    add_in(f, slope, slope, a, size);
-    add_in(f, y, point->y, point->y, size);
-    invert(f, y, y);
-    multiply(f, slope, slope, y);
-    multiply(f, x, slope, slope);
-    subtract_in(f, x, x, point->x, size);
-    subtract_in(f, x, x, point->x, size);
-    subtract_in(f, y, point->x, x, size);
-    multiply(f, y, y, slope);
-    subtract_in(f, point->y, y, point->y, size);
-    memcpy(point->x, x, sizeof x);
+    for (Projective *from = points, *to = points + 1; to < points + count; from++, to++) {
+        Number square, middle, slope, fourth;
+        multiply(f, square, from->y, from->y);
+        multiply(f, middle, from->x, square);
+        add_in(f, middle, middle, middle, size);
+        add_in(f, middle, middle, middle, size); /* 4 * x * y^2 */
+        multiply(f, fourth, from->z, from->z);
+        multiply(f, fourth, fourth, fourth);
+        multiply(f, fourth, fourth, a);
+        multiply(f, to->x, from->x, from->x);
+        add_in(f, slope, to->x, to->x, size);
+        add_in(f, slope, slope, to->x, size);
+        add_in(f, slope, slope, fourth, size); /* 3 * x^2 + a * z^4 */
+        multiply(f, to->x, slope, slope);
+        subtract_in(f, to->x, to->x, middle, size);
+        subtract_in(f, to->x, to->x, middle, size);
+        multiply(f, square, square, square);
+        for (int times = 0; times < 3; times++)
+            add_in(f, square, square, square, size); /* 8 * y^4 */
+        subtract_in(f, middle, middle, to->x, size);
+        multiply(f, to->y, slope, middle);
+        subtract_in(f, to->y, to->y, square, size);
+        multiply(f, to->z, from->y, from->z);
+        add_in(f, to->z, to->z, to->z, size);
+    }
+}
+
+/* Make each z 1, with one inversion for all. */
+static void make_affine(const Field *f, Projective *points, Py_ssize_t count) {
+    Number product, inverse, power;
+    memcpy(product, f->one, sizeof product);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        memcpy(points[i].before, product, sizeof product);
+        multiply(f, product, product, points[i].z);
+    }
+    invert(f, inverse, product);
+    while (count--) {
+        Projective *point = &points[count];
+        multiply(f, product, inverse, point->before);
+        multiply(f, inverse, inverse, point->z);
+        multiply(f, power, product, product);
+        multiply(f, point->x, point->x, power);
+        multiply(f, power, power, product);
+        multiply(f, point->y, point->y, power);
+        memcpy(point->z, f->one, sizeof point->z);
+    }
 }
 
 /* The entry of `digit` (1 to 255) in a row of a table. */
 INLINE Limb *entry(Limb *row, int digit, int size) { return row + (Py_ssize_t)(digit - 1) * 2 * size; }
 
-static void put(Limb *to, const Point *point, int size) {
-    memcpy(to, point->x, (size_t)size * sizeof(Limb));
-    memcpy(to + size, point->y, (size_t)size * sizeof(Limb));
+static void put(Limb *to, const Limb *x, const Limb *y, int size) {
+    memcpy(to, x, (size_t)size * sizeof(Limb));
+    memcpy(to + size, y, (size_t)size * sizeof(Limb));
 }
 
-/* A row of a comb's table: the multiples 1 to 255 of `base`, which becomes 256 times itself. */
-static void fill_row(const Field *f, Limb *row, Point *base, const Limb *a) {
-    Point sums[DIGITS + 1];
-    Addition additions[DIGITS];
-    Point power = *base;
-    sums[1] = *base;
-    put(entry(row, 1, f->size), base, f->size);
-    for (int known = 1; known <= DIGITS; known = 2 * known) {
-        /* sums 1 to `known` are known; `power` is `known` times the base */
-        int count = 0;
-        for (int i = 1; i < known && known + i <= DIGITS; i++) {
-            sums[known + i] = sums[i];
-            additions[count].sum = &sums[known + i];
-            additions[count++].term = entry(row, known, f->size);
-        }
-        if (count)
-            add_points(f, additions, count);
-        for (int i = 1; i <= count; i++)
-            put(entry(row, known + i, f->size), &sums[known + i], f->size);
-        double_point(f, &power, a);
-        if (2 * known <= DIGITS) {
-            sums[2 * known] = power;
-            put(entry(row, 2 * known, f->size), &power, f->size);
-        }
+enum { EMPTY, BEGUN, OUTSIDE };
+
+typedef struct {
+    Point sums[LANES];
+    Addition additions[LANES];
+    Limb *targets[LANES];
+    uint8_t state[LANES];
+} Lanes;
+
+/* Add in the first `count` lanes, and put the sums where they belong. */
+static void fill_targets(const Field *f, Lanes *lanes, Py_ssize_t count) {
+    add_points(f, lanes->additions, count);
+    for (Py_ssize_t i = 0; i < count; i++)
+        put(lanes->targets[i], lanes->sums[i].x, lanes->sums[i].y, f->size);
+}
+
+/* A comb's table: in each row the multiples 1 to 255 of 256 times the point before. `powers` are 8 a row: 1, 2, 4, ...
+   times the first point. */
+static void fill_table(const Field *f, Limb *rows, Py_ssize_t row_count, const Projective *powers, Lanes *lanes) {
+    const int size = f->size;
+    for (Py_ssize_t i = 0; i < 8 * row_count; i++)
+        put(entry(rows + i / 8 * DIGITS * 2 * size, 1 << i % 8, size), powers[i].x, powers[i].y, size);
+    for (int known = 2; known < DIGITS; known *= 2) {
+        Py_ssize_t some = 0;
+        for (Py_ssize_t row = 0; row < row_count; row++)
+            for (int digit = 1; digit < known; digit++) {
+                Limb *first = rows + row * DIGITS * 2 * size;
+                memcpy(lanes->sums[some].x, entry(first, digit, size), (size_t)size * sizeof(Limb));
+                memcpy(lanes->sums[some].y, entry(first, digit, size) + size, (size_t)size * sizeof(Limb));
+                lanes->additions[some].sum = &lanes->sums[some];
+                lanes->additions[some].term = entry(first, known, size);
+                lanes->targets[some++] = entry(first, known + digit, size);
+                if (some == LANES) {
+                    fill_targets(f, lanes, some);
+                    some = 0;
+                }
+            }
+        if (some)
+            fill_targets(f, lanes, some);
     }
-    *base = power;
 }
 
 /* ------------------------------------------------------------------ what Python calls */
@@ -291,27 +342,25 @@ static PyObject *table(PyObject *self, PyObject *args) {
     Py_ssize_t length = v[0].len;
     int fits = length % 8 == 0 && set_field(&f, v[0].buf, length / 8) && v[1].len == length && v[2].len == length &&
                v[3].len == length && v[4].len % (DIGITS * 2 * length) == 0;
-    if (fits) {
+    Py_ssize_t rows = fits ? v[4].len / (DIGITS * 2 * length) : 0;
+    Projective *powers = rows && rows <= length ? PyMem_Malloc((size_t)(8 * rows) * sizeof *powers) : NULL;
+    Lanes *lanes = powers ? PyMem_Malloc(sizeof *lanes) : NULL;
+    if (lanes) {
         Py_BEGIN_ALLOW_THREADS
         Number a;
-        Point base;
         multiply(&f, a, v[1].buf, f.square);
-        multiply(&f, base.x, v[2].buf, f.square);
-        multiply(&f, base.y, v[3].buf, f.square);
-        for (Py_ssize_t row = 0; row < v[4].len / (DIGITS * 2 * length); row++)
-            fill_row(&f, (Limb *)v[4].buf + row * DIGITS * 2 * f.size, &base, a);
+        multiply(&f, powers->x, v[2].buf, f.square);
+        multiply(&f, powers->y, v[3].buf, f.square);
+        memcpy(powers->z, f.one, sizeof powers->z);
+        double_repeatedly(&f, powers, 8 * rows, a);
+        make_affine(&f, powers, 8 * rows);
+        fill_table(&f, v[4].buf, rows, powers, lanes);
         Py_END_ALLOW_THREADS
     }
-    return give_back(v, 5, fits);
+    PyMem_Free(lanes);
+    PyMem_Free(powers);
+    return give_back(v, 5, lanes != NULL);
 }
-
-enum { EMPTY, BEGUN, OUTSIDE };
-
-typedef struct {
-    Point sums[LANES];
-    Addition additions[LANES];
-    uint8_t state[LANES];
-} Lanes;
 
 /* x of each scalar's multiple; all ones for a scalar that is 0 or not below the order. */
 static void multiply_lanes(const Field *f, const Limb *rows, Py_ssize_t row_count, const Limb *order,

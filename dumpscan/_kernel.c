@@ -687,6 +687,23 @@ static PyObject *plausible(PyObject *self, PyObject *args) {
 
 #define FIRST 4 /* groups of the smallest primes, which divide three numbers of four */
 
+/* Whether 3, 5, 7, 13 or 17 divides, which are in the groups too: they divide 2**48 - 1, so the sum of the digits of 48
+   bits tells. */
+static int divided_at_once(const uint8_t *row, Py_ssize_t size) {
+    uint64_t sum = 0, digit;
+    Py_ssize_t at = 0;
+    for (; at + 8 <= size; at += 6) {
+        memcpy(&digit, row + at, 8);
+        sum += digit & 0xFFFFFFFFFFFF;
+    }
+    for (; at < size; at += 6) {
+        digit = 0;
+        memcpy(&digit, row + at, (size_t)(size - at < 6 ? size - at : 6));
+        sum += digit;
+    }
+    return sum % 3 == 0 || sum % 5 == 0 || sum % 7 == 0 || sum % 13 == 0 || sum % 17 == 0;
+}
+
 /* Numbers modulo the products of groups, not yet reduced: sums below 2**50. */
 VECTORS static void first_sums(const uint8_t *row, Py_ssize_t digits, const uint32_t *weights, uint64_t *sums) {
     uint64_t total[FIRST] = {0};
@@ -745,8 +762,10 @@ static PyObject *sieved(PyObject *self, PyObject *args) {
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < some && !bad; i++) {
         uint64_t sums[GROUPS];
-        first_sums(table + i * size, digits, weights, sums);
         out[i] = 0;
+        if (divided_at_once(table + i * size, size))
+            continue;
+        first_sums(table + i * size, digits, weights, sums);
         if (coprime(sums, products, inverses, greatest, width, 0, FIRST)) {
             other_sums(table + i * size, digits, weights, sums);
             out[i] = (uint8_t)coprime(sums, products, inverses, greatest, width, FIRST, GROUPS);
@@ -819,10 +838,11 @@ static PyObject *aes_relations(PyObject *self, PyObject *args) {
         return PyErr_Format(PyExc_ValueError, "places outside the words");
     }
     Py_BEGIN_ALLOW_THREADS
+    uint32_t tail[32 + REACH];
     for (Py_ssize_t at = first; at < end && found < room; at += 32) {
-        uint32_t tail[32 + REACH] = {0};
         const Half *w = words + at;
         if (at + 32 + REACH > count) { /* past the end there are zeros */
+            memset(tail, 0, sizeof tail);
             memcpy(tail, w, (size_t)(count - at < 32 + REACH ? count - at : 32 + REACH) * 4);
             w = tail;
         }
@@ -949,6 +969,35 @@ static PyObject *closed(PyObject *self, PyObject *args) {
     Py_END_ALLOW_THREADS
     give_back(a, 7);
     return PyLong_FromSsize_t(numbers.found);
+}
+
+/* The indices of those numbers, of `lengths` words from `starts` on, that may be random: not full of the commonest bytes
+   of code, and various (`least` says for each length how many different bytes). See ec_scalars._random. */
+static PyObject *random_numbers(PyObject *self, PyObject *args) {
+    PyObject *objects[5];
+    Array a[5];
+    int uneven;
+    if (!PyArg_ParseTuple(args, "OOOOOi", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &uneven) ||
+        take_all(objects, a, "lllIl") < 0)
+        return NULL;
+    const Word *words = a[0].view.buf;
+    const Place *starts = a[1].view.buf, *lengths = a[2].view.buf, *least = a[4].view.buf;
+    Place *kept = a[3].view.buf;
+    Py_ssize_t count = a[1].count, found = 0;
+    int bad = a[2].count < count || a[3].count < count;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < count && !bad; i++) {
+        Place start = starts[i], length = lengths[i];
+        bad = start < 0 || length < 1 || length >= a[4].count || start + length > a[0].count;
+        if (!bad && is_pure(words, start, length, a[0].count - 1) &&
+            is_various((const uint8_t *)(words + start), 8 * length, (int)least[length], uneven))
+            kept[found++] = i;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 5);
+    if (bad)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    return PyLong_FromSsize_t(found);
 }
 
 /* The words at `begins`, and those before them, that stand behind the size of a chunk of glibc's heap from `least` to
@@ -1106,6 +1155,8 @@ static PyMethodDef methods[] = {
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
     {"counts", counts, METH_VARARGS, "counts(words, sizes, halves, small, most) -> (number of halves, number of small)"},
     {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
+    {"random_numbers", random_numbers, METH_VARARGS,
+     "random_numbers(words, starts, lengths, kept, least, uneven) -> number kept"},
     {"random_like", random_like, METH_VARARGS, "random_like(table, limits, sets, flags, size)"},
     {"borders", borders, METH_VARARGS,
      "borders(words, random, dense, begins, ends, first, after, least, uneven) -> (number of first, of after)"},

@@ -264,8 +264,17 @@ def _prove(state: _State, source: Source, layout: Layout, options: Options, exec
     # what stands at a seam may have been met in several address spaces
     clues: Clues = tuple(dict.fromkeys(all_clues(state.tables))) if layout.spaces else state.tables
     spread = executor.map if executor and state.clues > MANY_CLUES else here
-    means = Means(partial(memory.around, source), spread)
-    proven, limits = prove(clues, tuple(publics.values()), partial(memory.read, source), means)
+    lock = threading.Lock()  # two threads read
+
+    def read(address: int, size: int) -> bytes:
+        with lock:
+            return memory.read(source, address, size)
+
+    def around(offset: int, before: int, after: int) -> tuple[bytes, bytes]:
+        with lock:
+            return memory.around(source, offset, before, after)
+
+    proven, limits = prove(clues, tuple(publics.values()), read, Means(around, spread))
     state.limits.update(limits)
     for candidate in proven:
         state.secrets.add(candidate)

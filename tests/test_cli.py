@@ -231,7 +231,8 @@ def test_interrupted_leaves_nothing(tmp_path: Path, number: signal.Signals) -> N
         cwd=ROOT,
         start_new_session=True,
     )
-    time.sleep(2.5)
+    while process.poll() is None and len(list(tmp_path.iterdir())) < 3:
+        time.sleep(0.01)  # till the copy is begun
     os.killpg(process.pid, number)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 3, error

@@ -90,7 +90,7 @@ WORDS, FLAGS, PLACES = np.zeros(9, np.uint64), np.zeros(9, np.bool_), np.zeros(9
 def test_word_maps(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data = memory(seed)
 
-    def mapped() -> list[list[int]]:
+    def mapped() -> list[object]:
         made = randomness.word_map(view(data, phase=seed % 64))
         return [
             made.random.tolist(),
@@ -98,6 +98,7 @@ def test_word_maps(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
             *(part.tolist() for part in made.borders),
             *(part.tolist() for part in made.edges),
             *(sorted(part.tolist()) for part in ec_scalars._closed(made)),
+            sorted(zip(*(part.tolist() for part in ec_scalars._random(made, *ec_scalars._closed(made))), strict=True)),
             ec_scalars._heads(made).tolist(),
             *(made.runs[mask].tolist() for mask in randomness.UNUSED),
         ]
@@ -263,6 +264,9 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
                 np.zeros(8, np.int64),
             ),
         ),
+        ("random_numbers", (WORDS, np.array([6]), np.array([4]), PLACES, np.zeros(9, np.int64), 56)),
+        ("random_numbers", (WORDS, np.array([0]), np.array([4]), PLACES, np.zeros(4, np.int64), 56)),
+        ("random_numbers", (WORDS, np.array([0, 1]), np.array([4, 4]), PLACES[:1], np.zeros(9, np.int64), 56)),
         ("heads", (WORDS, FLAGS, np.array([9]), np.zeros(2, np.int64), 1, 2)),
         ("heads", (WORDS, FLAGS, np.array([1]), np.zeros(1, np.int64), 1, 2)),
         ("heads", (WORDS, FLAGS[:8], np.array([1]), np.zeros(2, np.int64), 1, 2)),

@@ -211,7 +211,7 @@ def _related(memory: Words, start: int, end: int, scratch: _Scratch) -> Iterator
         yield from _linear(memory, start, end, scratch)
         return
     found = scratch.places[: kernel.native.aes_relations(memory, scratch.places, start, end)]
-    for number, relation in enumerate(_RELATIONS):
+    for number, relation in enumerate(_RELATIONS if len(found) else ()):
         places = found[found % 8 == number] // 8
         if len(places):
             yield relation, places

@@ -21,11 +21,13 @@ from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digi
 from dumpscan.matchers.java_scalars import java_scalars
 from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.randomness import (
+    UNEVEN,
     Bytes,
     Flags,
     Positions,
     WordMap,
     different,
+    least_distinct,
     pure,
     rows,
     small,
@@ -42,6 +44,9 @@ _PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 57, 32), 9: (66,), 12: (3
 """Words that stand alone -> widths in bytes of the numbers that they may be."""
 
 _IS_PART = np.isin(np.arange(max(_PARTS) + 2), list(_PARTS))
+
+_LEAST = np.array([least_distinct(8 * count) for count in range(max(_PARTS) + 1)])
+"""Different bytes that random numbers of so many words have."""
 
 _CANARY = 2
 """Random words that libsodium's sodium_malloc puts before what it gives away."""
@@ -80,12 +85,25 @@ def _lone(mapped: WordMap) -> Iterator[ClueTable]:
     """Numbers between plain words."""
     begins, lengths = _closed(mapped)
     yield from java_scalars(mapped, begins[(lengths == 8) | (lengths == 9)])
-    for count in sorted(_PARTS):
-        starts = np.sort(begins[lengths == count])
-        starts = starts[pure(mapped.words, starts, count)]
-        starts = 8 * starts[various_at(mapped.octets, 8 * starts, 8 * count)]
-        if len(starts):
-            yield from _parts(mapped, starts, rows(mapped.octets, starts, 8 * count), count)
+    begins, lengths = _random(mapped, begins, lengths)
+    for count in np.unique(lengths).tolist():
+        starts = 8 * np.sort(begins[lengths == count])
+        yield from _parts(mapped, starts, rows(mapped.octets, starts, 8 * count), count)
+
+
+def _random(mapped: WordMap, begins: Positions, lengths: Positions) -> tuple[Positions, Positions]:
+    """Those of the numbers of so many words that may be random."""
+    if kernel.native is not None:
+        kept = np.empty(len(begins), np.int64)
+        kept = kept[: kernel.native.random_numbers(mapped.words, begins, lengths, kept, _LEAST, UNEVEN)]
+        return begins[kept], lengths[kept]
+    found = [np.zeros(0, np.int64)]
+    for count in _PARTS:
+        some = np.flatnonzero(lengths == count)
+        some = some[pure(mapped.words, begins[some], count)]
+        found.append(some[various_at(mapped.octets, 8 * begins[some], 8 * count)])
+    kept = np.concatenate(found)
+    return begins[kept], lengths[kept]
 
 
 def _chunks(mapped: WordMap) -> Iterator[ClueTable]:
@@ -121,7 +139,7 @@ def _digits(mapped: WordMap) -> Iterator[Clue]:
         starts, capped = digit_starts(mapped, bits, width, 4)
         if capped:
             yield Clue("limit", b"", 0, 0, "", b"more digit arrays than the limit of one window")
-        for size in (256, 384, 512, 521):
+        for size in (256, 384, 512, 521) if len(starts) else ():
             count = -(-size // bits)
             for start in digit_numbers(mapped, starts, size - 20, size, bits, width):
                 value = digits_value(mapped.octets, start, count, bits, width)

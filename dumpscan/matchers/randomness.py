@@ -145,7 +145,7 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     begins, ends = mapped.edges
     if kernel.native is not None:
         first, after = np.empty(2 * len(begins), np.int64), np.empty(2 * len(ends), np.int64)
-        found = kernel.native.borders(words, random, dense, begins, ends, first, after, _least(64), _UNEVEN)
+        found = kernel.native.borders(words, random, dense, begins, ends, first, after, least_distinct(64), UNEVEN)
         return first[: found[0]], after[: found[1]]
     begins = begins[dense[begins]]
     before = np.maximum(begins - 1, 0)
@@ -233,8 +233,13 @@ def _enough_random(mapped: WordMap, starts: Positions, mask: np.uint64) -> Flags
 
 def different(starts: Positions) -> Positions:
     """Each of ``starts`` once, in order; ``np.unique`` hashes, and is slow where places lie evenly."""
+    if len(starts) < 2:
+        return starts
     starts = np.sort(starts)
-    return starts[:1] if len(starts) < 2 else np.concatenate([starts[:1], starts[1:][starts[1:] != starts[:-1]]])
+    kept = np.empty(len(starts), np.bool_)
+    kept[0] = True
+    np.not_equal(starts[1:], starts[:-1], out=kept[1:])
+    return starts[kept]
 
 
 def small(words: Words) -> Flags:
@@ -275,15 +280,16 @@ def distinct_at(octets: Bytes, starts: Positions, size: int, stride: int = 1) ->
     return counts
 
 
-def least_distinct(size: int) -> float:
+@cache
+def least_distinct(size: int) -> int:
     """The different bytes that ``size`` random ones have at least, five standard deviations allowed."""
     fill = size / 256
     mean = 256 * (1 - np.exp(-fill))
     deviation = np.sqrt(256 * np.exp(-fill) * (1 - (1 + fill) * np.exp(-fill)))
-    return float(mean - 5 * deviation - 1)
+    return int(np.ceil(mean - 5 * deviation - 1))
 
 
-_UNEVEN = 56
+UNEVEN = 56
 """Chi-squared of the upper halves of random bytes (15 degrees of freedom), exceeded once in 100,000 or more rarely."""
 
 
@@ -305,7 +311,7 @@ def _even(table: Bytes) -> Flags:
     count, size = table.shape
     halves = (table >> 4) + 16 * np.arange(count)[:, None]
     squares = np.square(np.bincount(halves.ravel(), minlength=16 * count).reshape(count, 16)).sum(axis=1)
-    even: Flags = 16 * squares <= size * (size + _UNEVEN)
+    even: Flags = 16 * squares <= size * (size + UNEVEN)
     return even
 
 
@@ -314,10 +320,5 @@ def various_at(octets: Bytes, starts: Positions, size: int) -> Flags:
     if kernel.native is None:
         return various(rows(octets, starts, size))
     flags = np.empty(len(starts), np.bool_)
-    kernel.native.various(octets, starts, flags, size, _least(size), _UNEVEN)
+    kernel.native.various(octets, starts, flags, size, least_distinct(size), UNEVEN)
     return flags
-
-
-@cache
-def _least(size: int) -> int:
-    return int(np.ceil(least_distinct(size)))

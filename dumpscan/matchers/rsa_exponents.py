@@ -131,8 +131,8 @@ def _highest(octets: Bytes, starts: Positions, length: int, encoding: str) -> by
 def _digits(mapped: WordMap) -> Iterator[Clue]:
     for encoding, (bits, width) in DIGITS.items():
         starts, _ = digit_starts(mapped, bits, width)  # if there are too many, the search for primes says so
-        starts = starts[mapped.octets[starts] & 1 == 1]
-        for size in SIZES:
+        starts = starts[mapped.octets[starts] & 1 == 1] if len(starts) else starts
+        for size in SIZES if len(starts) else ():
             most = -(-8 * size // bits)
             for count in (most, most - 1):
                 longest, shortest = min(8 * size, count * bits), max(8 * size - SHORT_BITS, (count - 1) * bits + 1)

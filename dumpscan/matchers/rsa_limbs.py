@@ -142,8 +142,8 @@ def _digit_clues(mapped: WordMap) -> Iterator[Clue]:
         starts, capped = digit_starts(mapped, bits, width)
         if capped:
             yield limit("more digit arrays than the limit of one window")
-        for size in SIZES:
-            odd = starts[mapped.octets[starts] & 1 == 1]
+        odd = starts[mapped.octets[starts] & 1 == 1] if len(starts) else starts
+        for size in SIZES if len(odd) else ():
             for start in digit_numbers(mapped, odd, 8 * size, 8 * size, bits, width):
                 count = -(-size * 8 // bits)
                 value = digits_value(mapped.octets, start, count, bits, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from dumpscan.mask import printable
@@ -31,18 +32,27 @@ PROVERS: tuple[tuple[Prover, tuple[str, ...]], ...] = (
 def prove(
     clues: Clues, publics: Sequence[PublicKey], read: ReadMemory, means: Means
 ) -> tuple[list[Candidate], tuple[str, ...]]:
-    """What follows from the clues of all windows together, and the proofs that could not be carried out."""
-    found: list[Candidate] = []
-    limits: list[str] = []
+    """What follows from the clues of all windows together, and the proofs that could not be carried out.
+
+    The provers are run in threads, which share ``read`` and ``means``: one computes while others wait for processes.
+    """
     by_kind: dict[str, list[Clue | ClueTable]] = {}
     for clue in clues:
         by_kind.setdefault(clue.kind, []).append(clue)
-    for prover, kinds in PROVERS:
+
+    def carried_out(entry: tuple[Prover, Sequence[str]]) -> tuple[list[Candidate], list[str]]:
+        prover, kinds = entry
+        limits: list[str] = []
         try:
-            found.extend(prover([c for kind in kinds for c in by_kind.get(kind, ())], publics, read, limits, means))
+            mine = [clue for kind in kinds for clue in by_kind.get(kind, ())]
+            return list(prover(mine, publics, read, limits, means)), limits
         except Exception as error:  # its text may quote the dump: only its type is told
-            limits.append(f"proof {prover.__module__.rpartition('.')[2]} failed ({type(error).__name__})")
-    return found, tuple(limits)
+            name = prover.__module__.rpartition(".")[2]
+            return [], [*limits, f"proof {name} failed ({type(error).__name__})"]
+
+    with ThreadPoolExecutor(len(PROVERS)) as threads:
+        done = list(threads.map(carried_out, PROVERS))
+    return [key for found, _ in done for key in found], tuple(text for _, limits in done for text in limits)
 
 
 def conclude(candidates: Sequence[Candidate], clues: Clues, publics: Mapping[bytes, PublicKey]) -> Iterator[Candidate]:
