@@ -19,6 +19,10 @@ _KEPT = 12
 """Entries that stay, four for each set of signatures; older ones are removed when a new one is written."""
 
 
+WORTH_KEEPING = 100
+"""Signatures from which what is made of them is kept: fewer are compiled as fast as they are read."""
+
+
 def cache_folder() -> Path | None:
     """``DUMPSCAN_CACHE`` (empty: no cache), or ``dumpscan`` in the platform's folder for caches."""
     if (named := os.environ.get("DUMPSCAN_CACHE")) is not None:

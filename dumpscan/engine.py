@@ -86,8 +86,7 @@ class Scanner:
         started = time.perf_counter()
         hits = self._hits(view, limits)
         timer["literals"] += int((time.perf_counter() - started) * 1e9)
-        for m, matcher in enumerate(self._matchers):
-            mine = hits.get(m, [])
+        for matcher, mine in zip(self._matchers, hits, strict=True):
             if matcher.anchors and not mine:
                 continue
             most = getattr(matcher, "most_hits", MOST_HITS)
@@ -101,8 +100,9 @@ class Scanner:
                 limits.append(f"matcher {matcher.name} failed ({type(error).__name__})")
             timer[matcher.name] += int((time.perf_counter() - started) * 1e9)
 
-    def _hits(self, view: View, limits: list[str]) -> dict[int, list[Hit]]:
-        hits: dict[int, list[Hit]] = {}
+    def _hits(self, view: View, limits: list[str]) -> list[list[Hit]]:
+        """The hits of each matcher, in order."""
+        hits: list[list[Hit]] = [[] for _ in self._matchers]
         left = MOST_ANCHORS
         for span in view.live:
             start = max(0, span.start - _EDGE)
@@ -111,7 +111,7 @@ class Scanner:
             left -= len(found)
             for literal, position in found:
                 for m, a in self._owners[literal]:
-                    hits.setdefault(m, []).append(Hit(a, start + position))
+                    hits[m].append(Hit(a, start + position))
             if capped:
                 limits.append("more anchor hits than the limit of one window")
                 break

@@ -38,6 +38,7 @@ from dumpscan.matchers.text_layers import (
     merged,
     narrowed,
     plain,
+    text_follows,
     unescaped,
 )
 from dumpscan.model import Candidate, Clue, Component, Confidence, Evidence, Span
@@ -64,12 +65,14 @@ _FORM_WIDTH = {Form.ASCII: 1, Form.UTF16: 2, Form.UTF32: 4}
 
 class _Place(NamedTuple):
     """What an anchor asks for: text of a form (``width`` 0: encoded, with ``shift`` bytes modulo three before it), and
-    ``need`` characters of it on either side, as the rules have it that share the anchor."""
+    ``need`` characters of it on either side, as the rules have it that share the anchor. If more text must follow the
+    anchor in base64, ``leads`` is the number of its characters, else 0."""
 
     form: Form
     width: int
     shift: int
     need: int
+    leads: int
 
 
 class SignatureMatcher:
@@ -92,7 +95,9 @@ class SignatureMatcher:
         """Judge the surroundings of ``hits``; positions count from the start of ``view.data``."""
         asked: dict[tuple[Form, int], dict[int, int]] = {}
         for anchor, start in hits:
-            for form, width, shift, need in self._places.get(anchor) or self._places_of(anchor):
+            for form, width, shift, need, leads in self._places.get(anchor) or self._places_of(anchor):
+                if leads and not text_follows(view.data, start, shift, leads):
+                    continue
                 wanted = asked.setdefault((form, start % width if width else shift), {})
                 if wanted.get(start, 0) < need:
                     wanted[start] = need
@@ -111,10 +116,15 @@ class SignatureMatcher:
 
     def _places_of(self, anchor: int) -> tuple[_Place, ...]:
         """What the anchor with this index asks for. Few of them are ever met, so they are made when they are."""
-        most: dict[tuple[Form, int], int] = {}
-        for form, shift, need in self._asked.of(anchor):
-            most[form, shift] = max(most.get((form, shift), 0), need)
-        places = tuple(_Place(form, _FORM_WIDTH.get(form, 0), shift, need) for (form, shift), need in most.items())
+        rows: dict[tuple[Form, int], list[tuple[int, int]]] = {}
+        for form, shift, need, leads in self._asked.of(anchor):
+            rows.setdefault((form, shift), []).append((need, leads if form is BASE64 else 0))
+        places = tuple(
+            _Place(
+                form, _FORM_WIDTH.get(form, 0), shift, max(need for need, _ in some), min(leads for _, leads in some)
+            )
+            for (form, shift), some in rows.items()
+        )
         self._places[anchor] = places
         return places
 
@@ -151,6 +161,8 @@ class SignatureMatcher:
 def _together(sources: tuple[str, ...]) -> Any:
     """All rules in one ``yara.Rules``, of which each takes 8 MiB, however small; the namespace is the rule's index."""
     named = {str(index): source for index, source in enumerate(sources)}
+    if len(named) < cache.WORTH_KEEPING:
+        return yara.compile(sources=named, includes=False)
     digest = hashlib.sha256(json.dumps(named).encode()).hexdigest()
     key = f"yara {digest} {yara.YARA_VERSION} {yara.__version__} {platform.machine()} {sys.platform}"
     with contextlib.suppress(yara.Error):

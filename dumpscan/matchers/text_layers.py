@@ -23,6 +23,9 @@ class Form(StrEnum):
 
 
 BASE64, BASE64_WIDE, BASE64_BASE64 = Form.BASE64, Form.BASE64_WIDE, Form.BASE64_BASE64
+LEAST_FOLLOWING = 6
+"""Characters after an anchor by which :func:`text_follows` decides."""
+
 _STABLE = 4
 _STABLE_TWICE = 8
 _HEX_RUN = re.compile(rb"[0-9A-Fa-f]*")
@@ -200,6 +203,18 @@ def decoded_run(data: memoryview, start: int, form: Form, shift: int, need: int)
         return Piece(bytes.fromhex(bytes(data[low:high]).decode("ascii")), low, 2, "hex"), covered
     low += (start - (0, 2, 3)[shift] - low) % 4
     return _base64_piece(bytes(data[low:high]), low, None), covered
+
+
+def text_follows(data: memoryview, start: int, shift: int, length: int) -> bool:
+    """Whether the base64 around ``start``, where an anchor of ``length`` characters begins, may go on with text.
+
+    The shortest anchors leave four characters of base64, which stand in many a path.
+    """
+    at = start - (0, 2, 3)[shift] + (shift + length) // 3 * 4
+    some = bytes(data[at : at + 8])
+    if len(some) < 8 or _BASE64_RUN.match(some).end() < 8:  # type: ignore[union-attr]
+        return True
+    return binascii.a2b_base64(some.translate(_TO_STANDARD))[(shift + length) % 3 :].isascii()
 
 
 def _run_around(data: memoryview, start: int, run: re.Pattern[bytes], need: int) -> tuple[int, int, bool]:
