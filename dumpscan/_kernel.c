@@ -437,14 +437,14 @@ static PyObject *borders(PyObject *self, PyObject *args) {
 
 #define TOP ((uint64_t)3 << 62)
 
-/* Flag those of `count` words from which four have neither of the two highest bits, one of the first two looking random.
+/* Flag those of `count` words from which four have no bit of `one` or none of `other`, one of the first two looking random.
    The three words behind the last are looked at. */
-VECTORS static void four_clear(const Word *words, const uint8_t *random, Py_ssize_t count, uint8_t *flags) {
-    uint8_t clear[BLOCK + 3];
-    for (Py_ssize_t i = 0; i < count + 3; i++)
-        clear[i] = (words[i] & TOP) == 0;
-    for (Py_ssize_t i = 0; i < count; i++)
-        flags[i] = clear[i] & clear[i + 1] & clear[i + 2] & clear[i + 3] & (random[i] | random[i + 1]);
+VECTORS static void four_clear(const Word *words, const uint8_t *random, Py_ssize_t count, uint64_t one, uint64_t other,
+                               uint8_t *flags) {
+    for (Py_ssize_t i = 0; i < count; i++) {
+        uint64_t any = words[i] | words[i + 1] | words[i + 2] | words[i + 3];
+        flags[i] = (!(any & one) | !(any & other)) & (random[i] | random[i + 1]);
+    }
 }
 
 /* Whether digits without the bits of `mask` may begin at word `i`; see randomness.runs_without. */
@@ -484,6 +484,9 @@ static PyObject *runs_without(PyObject *self, PyObject *args) {
         give_back(a, 5);
         return PyErr_Format(PyExc_ValueError, "arrays of different lengths");
     }
+    uint64_t least[2] = {~(uint64_t)0, ~(uint64_t)0}; /* what all masks hold that hold it, and what all others do */
+    for (Py_ssize_t kind = 0; kind < kinds; kind++)
+        least[(masks[kind] & masks[0]) != masks[0]] &= masks[kind] | TOP;
     Py_BEGIN_ALLOW_THREADS
     memset(totals, 0, (size_t)kinds * sizeof *totals);
     for (Py_ssize_t first = 1; first < count - 3; first += BLOCK) {
@@ -491,7 +494,7 @@ static PyObject *runs_without(PyObject *self, PyObject *args) {
         Py_ssize_t some = count - 3 - first < BLOCK ? count - 3 - first : BLOCK;
         if (!any_set(random + first, some + 1))
             continue;
-        four_clear(words + first, random + first, some, flags);
+        four_clear(words + first, random + first, some, least[0], least[1], flags);
         for (Py_ssize_t i = 0; i < some; i += 8) {
             for (uint64_t set = load(flags + i); set; set &= set - 1) {
                 Py_ssize_t place = first + i + first_byte(set);
