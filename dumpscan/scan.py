@@ -40,7 +40,7 @@ from dumpscan.prove.means import Means, here
 from dumpscan.prove.registry import conclude, prove
 from dumpscan.public_places import components, copies, proven_beside, wanted
 from dumpscan.seams import REACH, left_out, seam_stretches, told
-from dumpscan.source import Source
+from dumpscan.source import FileSource, Source
 from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
 from dumpscan.windows import MARGIN, WINDOW, Window, cut, plan
 from dumpscan.workers import aside, pool
@@ -59,6 +59,8 @@ SEAM_RATIO = 2
 _SEAM_WINDOW = 1 << 20
 _CHUNK = 512 << 10
 """Bytes that are read and then hashed while they are in the processor's cache."""
+
+_MAPPED_CHUNK = 16 << 20
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, the bytes done since the last call, and the bytes of the whole stage."""
@@ -131,7 +133,8 @@ def scan_source(
     )
     windows = _Windows(source, layout, options)
     hashing = partial(content_digest, bottom(source)) if options.digest else _no_digest
-    with aside(hashing, options.digest and options.workers > 1 and len(windows) > 1) as digest:
+    busy = options.digest and options.workers > 1 and len(windows) > 1
+    with aside(hashing, partial(content_digest, bottom(source), mapped=True) if busy else None) as digest:
         with pool(options.workers, windows, partial(prepare, job)) as executor:
             state = _first_pass(executor, job, windows, options, progress)
             if windows.left_out:
@@ -215,16 +218,25 @@ def _no_digest(_stopped: threading.Event) -> str:
     return ""
 
 
-def content_digest(source: Source, stopped: threading.Event | None = None) -> str:
-    """SHA-256 of the bytes of ``source``, in hexadecimal."""
+def content_digest(source: Source, stopped: threading.Event | None = None, *, mapped: bool = False) -> str:
+    """SHA-256 of the bytes of ``source``, in hexadecimal; if ``mapped``, of a file as the system keeps it, in a process
+    that may die when the file shrinks."""
     digest = hashlib.sha256()
+    step = _MAPPED_CHUNK if mapped else _CHUNK
     buffer = memoryview(bytearray(min(_CHUNK, source.size)))
-    for offset in range(0, source.size, _CHUNK):
+    for offset in range(0, source.size, step):
         if stopped is not None and stopped.is_set():
             break
-        some = buffer[: source.size - offset]
-        source.readinto(offset, some)
-        digest.update(some)
+        size = min(step, source.size - offset)
+        found = source.map(offset, size) if mapped and isinstance(source, FileSource) else None
+        if found is not None:
+            with found[0] as content, memoryview(content) as view, view[found[1] :] as some:
+                digest.update(some)
+            continue
+        for start in range(offset, offset + size, _CHUNK):
+            some = buffer[: min(_CHUNK, offset + size - start)]
+            source.readinto(start, some)
+            digest.update(some)
     return digest.hexdigest()
 
 

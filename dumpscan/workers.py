@@ -49,14 +49,16 @@ def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Exe
 
 
 @contextmanager
-def aside(work: Callable[[threading.Event], str], forked: bool) -> Iterator[Callable[[], str]]:
-    """Begin ``work``, and yield what waits for its result; in a process of its own if ``forked`` and that can be done.
+def aside(
+    work: Callable[[threading.Event], str], risky: Callable[[threading.Event], str] | None = None
+) -> Iterator[Callable[[], str]]:
+    """Begin ``work``, and yield what waits for its result. It ends when the event is set: leaving early takes no time.
 
-    To be entered before there is a pool, so that no thread is forked. Who leaves early does not wait: the work ends
-    when the event is set.
+    Where processes can be forked, ``risky``, which does the same, is done in one of its own; should that die, ``work``
+    is done here after all. To be entered before there is a pool, so that no thread is forked.
     """
     stopped = threading.Event()
-    if not forked or sys.platform != "linux":
+    if risky is None or sys.platform != "linux":
         with ThreadPoolExecutor(1) as executor:
             try:
                 yield executor.submit(work, stopped).result
@@ -65,11 +67,11 @@ def aside(work: Callable[[threading.Event], str], forked: bool) -> Iterator[Call
         return
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_tell, args=(partial(work, stopped), sender), daemon=True)
+    process = context.Process(target=_tell, args=(partial(risky, stopped), sender), daemon=True)
     process.start()
     sender.close()
     try:
-        yield partial(_told, receiver)
+        yield partial(_told, receiver, partial(work, stopped))
     finally:
         process.kill()
         process.join()
@@ -84,11 +86,11 @@ def _tell(work: Callable[[], str], sender: Connection) -> None:
         sender.send(error)
 
 
-def _told(receiver: Connection) -> str:
+def _told(receiver: Connection, work: Callable[[], str]) -> str:
     try:
         told = receiver.recv()
     except EOFError:
-        raise IncompleteError("a worker process died (killed, or out of memory)") from None
+        return work()
     if isinstance(told, SourceError):
         raise told
     return str(told)

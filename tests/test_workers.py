@@ -1,0 +1,85 @@
+"""Work beside the pool of processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dumpscan.errors import SourceError
+from dumpscan.scan import content_digest
+from dumpscan.source import FileSource
+from dumpscan.workers import aside
+
+Work = Callable[[threading.Event], str]
+
+forked = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+
+
+def _work(_stopped: threading.Event) -> str:
+    return "done here"
+
+
+def _elsewhere(_stopped: threading.Event) -> str:
+    return f"done in {os.getpid()}"
+
+
+def _fatal(_stopped: threading.Event) -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return ""
+
+
+def _unreadable(_stopped: threading.Event) -> str:
+    raise SourceError("cannot read it")
+
+
+def _endless(stopped: threading.Event) -> str:
+    stopped.wait(60)
+    return ""
+
+
+def test_without_a_process_it_is_done_in_a_thread() -> None:
+    with aside(_elsewhere) as result:
+        assert result() == f"done in {os.getpid()}"
+
+
+@forked
+def test_it_has_a_process_of_its_own() -> None:
+    with aside(_work, _elsewhere) as result:
+        assert result() not in ("done here", f"done in {os.getpid()}")
+
+
+@forked
+def test_what_dies_is_done_here() -> None:
+    with aside(_work, _fatal) as result:
+        assert result() == "done here"
+
+
+@pytest.mark.parametrize("risky", [None, _unreadable])
+def test_what_it_cannot_read_is_told(risky: Work | None) -> None:
+    with aside(_unreadable, risky) as result, pytest.raises(SourceError, match="cannot read it"):
+        result()
+
+
+@pytest.mark.parametrize("risky", [None, _endless])
+def test_who_leaves_early_does_not_wait(risky: Work | None) -> None:
+    started = time.monotonic()
+    with pytest.raises(KeyError), aside(_endless, risky):
+        raise KeyError
+    assert time.monotonic() - started < 30
+
+
+def test_the_digest_of_a_mapped_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "dump"
+    path.write_bytes(os.urandom((33 << 20) + 5))
+    with FileSource(path) as source:
+        digest = content_digest(source)
+        assert content_digest(source, mapped=True) == digest
+        monkeypatch.setattr(source, "map", lambda _offset, _size: None)
+        assert content_digest(source, mapped=True) == digest
