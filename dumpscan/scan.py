@@ -60,7 +60,8 @@ _SEAM_WINDOW = 1 << 20
 _CHUNK = 512 << 10
 """Bytes that are read and then hashed while they are in the processor's cache."""
 
-_MAPPED_CHUNK = 16 << 20
+_PIECE = 16 << 20
+"""Bytes that are mapped at a time, or are a hole."""
 
 Progress = Callable[[str, int, int], None]
 """Called with the stage, the bytes done since the last call, and the bytes of the whole stage."""
@@ -222,22 +223,30 @@ def content_digest(source: Source, stopped: threading.Event | None = None, *, ma
     """SHA-256 of the bytes of ``source``, in hexadecimal; if ``mapped``, of a file as the system keeps it, in a process
     that may die when the file shrinks."""
     digest = hashlib.sha256()
-    step = _MAPPED_CHUNK if mapped else _CHUNK
-    buffer = memoryview(bytearray(min(_CHUNK, source.size)))
-    for offset in range(0, source.size, step):
+    for some in _contents(source, mapped):
         if stopped is not None and stopped.is_set():
             break
-        size = min(step, source.size - offset)
-        found = source.map(offset, size) if mapped and isinstance(source, FileSource) else None
-        if found is not None:
+        digest.update(some)
+    return digest.hexdigest()
+
+
+def _contents(source: Source, mapped: bool) -> Iterator[memoryview]:
+    """All bytes of ``source``, a piece at a time, which is valid till the next; holes of a file are not read."""
+    file = source if isinstance(source, FileSource) else None
+    buffer, zeros = (memoryview(bytearray(min(_CHUNK, source.size))) for _ in range(2))
+    for offset in range(0, source.size, _PIECE):
+        size = min(_PIECE, source.size - offset)
+        hole = file is not None and file.is_hole(offset, size)
+        found = file.map(offset, size) if file and mapped and not hole else None
+        if found:
             with found[0] as content, memoryview(content) as view, view[found[1] :] as some:
-                digest.update(some)
+                yield some
             continue
         for start in range(offset, offset + size, _CHUNK):
-            some = buffer[: min(_CHUNK, offset + size - start)]
-            source.readinto(start, some)
-            digest.update(some)
-    return digest.hexdigest()
+            some = (zeros if hole else buffer)[: min(_CHUNK, offset + size - start)]
+            if not hole:
+                source.readinto(start, some)
+            yield some
 
 
 def _first_pass(executor: Executor | None, job: Job, windows: _Windows, options: Options, progress: Progress) -> _State:

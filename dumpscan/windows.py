@@ -255,7 +255,8 @@ class Reader:
             if self._file and (end - first) * PAGE >= _LEAST_MAPPED:
                 tested = self._read(piece, start, first * PAGE, tested)
                 tested = _test_pages(block, live, tested, first)
-                if self._copy_mapped(self._file, piece, first, end):
+                offset = piece.offset + first * PAGE - start
+                if self._skip_hole(self._file, offset, first, end) or self._copy_mapped(self._file, offset, first, end):
                     start, tested = end * PAGE, end
             tested = self._read(piece, start, position, tested)
         block[position:] = 0
@@ -274,12 +275,22 @@ class Reader:
                 tested = _test_pages(self._buffer, self._filled, tested, following // PAGE)
         return tested
 
-    def _copy_mapped(self, file: FileSource, piece: Piece, first: int, end: int) -> bool:
-        """Copy those pages from ``first`` to ``end`` that are not all zero; whether that could be done. Pages of zeros,
-        which dumps are full of, are then looked at where the system keeps them, and not copied."""
+    def _skip_hole(self, file: FileSource, offset: int, first: int, end: int) -> bool:
+        """Whether nothing is stored of the pages from ``first`` to ``end``, which stand from ``offset`` on; if so, they
+        are cleared."""
+        if not file.is_hole(offset, (end - first) * PAGE):
+            return False
+        if self._filled[first:end].any():
+            self._buffer[first * PAGE : end * PAGE] = 0
+            self._filled[first:end] = False
+        return True
+
+    def _copy_mapped(self, file: FileSource, offset: int, first: int, end: int) -> bool:
+        """Copy those pages from ``first`` to ``end``, which stand from ``offset`` on, that are not all zero; whether it
+        could be done. Pages of zeros, which dumps are full of, are looked at where the system keeps them."""
         if kernel.native is None:
             return False
-        mapped = file.map(piece.offset + first * PAGE - piece.position, (end - first) * PAGE)
+        mapped = file.map(offset, (end - first) * PAGE)
         if mapped is None:
             return False
         content, ahead = mapped
