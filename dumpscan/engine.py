@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -35,7 +36,10 @@ MOST_ANCHORS = 100_000
 made of anchors; the rest is given up, and said."""
 
 AHEAD = 4
-"""Windows in flight for each worker: enough to keep it busy, few enough to bound memory."""
+"""Tasks in flight for each worker: enough to keep it busy, few enough to bound memory."""
+
+TOGETHER = 4
+"""Windows in one task where there are many: most of a large dump's are empty, and to hand one out takes longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,19 +265,29 @@ def _concerns(window: Window, start: int, end: int) -> bool:
 _Result = TypeVar("_Result")
 
 
+class Windows(Sized, Iterable[Window], Protocol):
+    """Windows, and about how many they are."""
+
+
 def run(
-    executor: Executor | None, jobs: int, work: Callable[[Job, Window], _Result], job: Job, windows: Iterable[Window]
+    executor: Executor | None, jobs: int, work: Callable[[Job, Window], _Result], job: Job, windows: Windows
 ) -> Iterator[_Result]:
     """The results of ``work(job, window)`` in the order of ``windows``; in this process if ``executor`` is None."""
     if executor is None:
         for window in windows:
             yield work(job, window)
         return
-    task = partial(work, job)
-    pending: deque[Future[_Result]] = deque()
-    for window in windows:
-        pending.append(executor.submit(task, window))
+    task = partial(_several, work, job)
+    together = max(1, min(TOGETHER, len(windows) // (8 * jobs)))
+    rest = iter(windows)
+    pending: deque[Future[list[_Result]]] = deque()
+    while some := list(islice(rest, together)):
+        pending.append(executor.submit(task, some))
         if len(pending) >= AHEAD * jobs:
-            yield pending.popleft().result()
+            yield from pending.popleft().result()
     while pending:
-        yield pending.popleft().result()
+        yield from pending.popleft().result()
+
+
+def _several(work: Callable[[Job, Window], _Result], job: Job, windows: Sequence[Window]) -> list[_Result]:
+    return [work(job, window) for window in windows]
