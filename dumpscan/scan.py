@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from dumpscan.digest import content_digest, no_digest
 from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
 from dumpscan.errors import FormatError
 from dumpscan.findings import Locator, Objects, Place, Secret, Secrets, findings
@@ -40,7 +40,7 @@ from dumpscan.prove.means import Means, here
 from dumpscan.prove.registry import conclude, prove
 from dumpscan.public_places import components, copies, proven_beside, wanted
 from dumpscan.seams import REACH, left_out, seam_stretches, told
-from dumpscan.source import FileSource, Source
+from dumpscan.source import Source
 from dumpscan.sweep import Found, Needles, hand_over, needles_for, sweep_window
 from dumpscan.windows import MARGIN, WINDOW, Window, cut, plan
 from dumpscan.workers import aside, pool
@@ -57,12 +57,6 @@ SEAM_RATIO = 2
 """Bytes across page borders that are looked at once more, as a multiple of those of the dump."""
 
 _SEAM_WINDOW = 1 << 20
-_CHUNK = 512 << 10
-"""Bytes that are read and then hashed while they are in the processor's cache."""
-
-_PIECE = 16 << 20
-"""Bytes that are mapped at a time, or are a hole."""
-
 Progress = Callable[[str, int, int], None]
 """Called with the stage, the bytes done since the last call, and the bytes of the whole stage."""
 
@@ -133,7 +127,7 @@ def scan_source(
         options.known_keys,
     )
     windows = _Windows(source, layout, options)
-    hashing = partial(content_digest, bottom(source)) if options.digest else _no_digest
+    hashing = partial(content_digest, bottom(source)) if options.digest else no_digest
     busy = options.digest and options.workers > 1 and len(windows) > 1
     with aside(hashing, partial(content_digest, bottom(source), mapped=True) if busy else None) as digest:
         with pool(options.workers, windows, partial(prepare, job)) as executor:
@@ -213,40 +207,6 @@ class _State:
     def named(self, known: Sequence[PublicKey]) -> dict[bytes, PublicKey]:
         """The public keys of the dump and those of the user, by identity."""
         return {public_identity(key): key for key in (*self.publics.values(), *known)}
-
-
-def _no_digest(_stopped: threading.Event) -> str:
-    return ""
-
-
-def content_digest(source: Source, stopped: threading.Event | None = None, *, mapped: bool = False) -> str:
-    """SHA-256 of the bytes of ``source``, in hexadecimal; if ``mapped``, of a file as the system keeps it, in a process
-    that may die when the file shrinks."""
-    digest = hashlib.sha256()
-    for some in _contents(source, mapped):
-        if stopped is not None and stopped.is_set():
-            break
-        digest.update(some)
-    return digest.hexdigest()
-
-
-def _contents(source: Source, mapped: bool) -> Iterator[memoryview]:
-    """All bytes of ``source``, a piece at a time, which is valid till the next; holes of a file are not read."""
-    file = source if isinstance(source, FileSource) else None
-    buffer, zeros = (memoryview(bytearray(min(_CHUNK, source.size))) for _ in range(2))
-    for offset in range(0, source.size, _PIECE):
-        size = min(_PIECE, source.size - offset)
-        hole = file is not None and file.is_hole(offset, size)
-        found = file.map(offset, size) if file and mapped and not hole else None
-        if found:
-            with found[0] as content, memoryview(content) as view, view[found[1] :] as some:
-                yield some
-            continue
-        for start in range(offset, offset + size, _CHUNK):
-            some = (zeros if hole else buffer)[: min(_CHUNK, offset + size - start)]
-            if not hole:
-                source.readinto(start, some)
-            yield some
 
 
 def _first_pass(executor: Executor | None, job: Job, windows: _Windows, options: Options, progress: Progress) -> _State:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from dumpscan.digest import content_digest
 from dumpscan.errors import SourceError
-from dumpscan.scan import content_digest
 from dumpscan.source import FileSource
 from dumpscan.workers import aside
 
