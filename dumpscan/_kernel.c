@@ -956,14 +956,18 @@ static PyObject *closed(PyObject *self, PyObject *args) {
         give_back(a, 7);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
+    Py_ssize_t least = 0; /* words of the shortest number: most runs are shorter */
+    while (least < a[4].count - 1 && !numbers.parts[least])
+        least++;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < runs; i++) {
         Py_ssize_t begin = begins[i], end = ends[i], length = end - begin;
-        if (begin == 0 || end == count || (uint64_t)length > numbers.most + 2)
+        Py_ssize_t joined = i + 1 < runs && begins[i + 1] - end == 1 ? ends[i + 1] - begin : 0;
+        if ((length + 1 < least && joined < least) || begin == 0 || end == count || (uint64_t)length > numbers.most + 2)
             continue;
         add_number(&numbers, begin, length);
-        if (i + 1 < runs && begins[i + 1] - end == 1 && ends[i + 1] < count && !is_small(words[end]))
-            add_number(&numbers, begin, ends[i + 1] - begin);
+        if (joined && ends[i + 1] < count && !is_small(words[end]))
+            add_number(&numbers, begin, joined);
         if (!random[begin < 2 ? 0 : begin - 2] && !is_small(words[begin - 1]))
             add_number(&numbers, begin - 1, length + 1);
         if (!random[end + 1 < count ? end + 1 : count - 1] && !is_small(words[end]))
