@@ -26,6 +26,7 @@ from dumpscan.formats.registry import plain_view
 from dumpscan.marks import apply, check_markable, edits
 from dumpscan.model import DumpReport, Span
 from dumpscan.parts import create_private, part_beside
+from dumpscan.pieces import pieces
 from dumpscan.plain import PlainSource
 from dumpscan.rewrite import rewrite
 from dumpscan.scan import Options, Progress, Scan, scan_source, silent, sweep_source
@@ -293,25 +294,28 @@ def _wrap(opened: Opened, plain: Source, part: Path, copy: Path) -> None:
 
 def copy_sparse(source: Source, part: Path) -> None:
     """Fill the empty file ``part`` with the bytes of ``source``; pages of zeros become holes."""
+    offset = 0
     with part.open("r+b", buffering=0) as out:
-        for offset in range(0, source.size, _CHUNK):
-            data = source.read(offset, min(_CHUNK, source.size - offset))
+        for data in pieces(source):
             for run in _runs(data):
                 out.seek(offset + run.start)
                 _write_all(out.fileno(), data[run.start : run.end])
+            offset += len(data)
         out.truncate(source.size)
 
 
-def _runs(data: bytes) -> Iterator[Span]:
+def _runs(data: memoryview) -> Iterator[Span]:
     """The pages of ``data`` that are not zero: what is between them stays a hole of the copy."""
-    words = np.frombuffer(data.ljust(-(-len(data) // _PAGE) * _PAGE, b"\0"), np.uint64)
-    stored = words.reshape(-1, _PAGE // 8).any(axis=1)
+    whole = len(data) // _PAGE
+    stored = np.frombuffer(data[: whole * _PAGE], np.uint64).reshape(whole, _PAGE // 8).any(axis=1)
+    if whole * _PAGE < len(data):
+        stored = np.append(stored, any(data[whole * _PAGE :]))
     edges = np.flatnonzero(np.diff(stored, prepend=False, append=False)) * _PAGE
     for start, end in edges.reshape(-1, 2).tolist():
         yield Span(start, min(end, len(data)))
 
 
-def _write_all(handle: int, data: bytes) -> None:
+def _write_all(handle: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
@@ -353,19 +357,24 @@ def compare(source: Source, plain: Source, spans: Sequence[Span]) -> None:
     """Raise unless ``plain`` is ``source`` outside ``spans``."""
     if source.size != plain.size:
         raise RedactionError(f"the copy has {plain.size} bytes, the dump {source.size}")
-    following = iter(spans)
-    span = next(following, None)
-    for offset in range(0, source.size, _CHUNK):
-        size = min(_CHUNK, source.size - offset)
-        ours, theirs = bytearray(plain.read(offset, size)), source.read(offset, size)
-        while span and span.start < offset + size:
-            low, high = max(span.start - offset, 0), min(span.end - offset, size)
-            ours[low:high] = theirs[low:high]
-            if span.end > offset + size:
-                break
-            span = next(following, None)
-        if ours != theirs:
-            raise RedactionError(f"the copy differs from the dump outside the occurrences, near {offset:#x}")
+    offset = first = 0
+    for ours, theirs in zip(pieces(plain), pieces(source), strict=True):
+        while first < len(spans) and spans[first].end <= offset:
+            first += 1
+        for part in _outside(spans, first, offset, len(ours)):
+            if not np.array_equal(np.frombuffer(ours, np.uint8)[part], np.frombuffer(theirs, np.uint8)[part]):
+                raise RedactionError(f"the copy differs from the dump outside the occurrences, near {offset:#x}")
+        offset += len(ours)
+
+
+def _outside(spans: Sequence[Span], first: int, offset: int, size: int) -> Iterator[slice]:
+    """The parts of ``size`` bytes from ``offset`` on that are in none of ``spans``, of which ``first`` may be one."""
+    at = 0
+    while first < len(spans) and spans[first].start < offset + size:
+        yield slice(at, max(spans[first].start - offset, 0))
+        at = min(spans[first].end - offset, size)
+        first += 1
+    yield slice(at, size)
 
 
 def _fsync(path: Path) -> None:

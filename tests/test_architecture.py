@@ -35,6 +35,7 @@ FLOORS = (
         "zip_methods",
         "zip_file",
         "windows",
+        "pieces",
         "digest",
         "seams",
         "encodings",

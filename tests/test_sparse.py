@@ -65,7 +65,7 @@ def test_what_is_not_zero_lies_in_runs_of_pages(pieces: list[tuple[int, bytes]],
         data[at : at + len(piece)] = piece
     del data[size:]
     copy = bytearray(size)
-    for run in _runs(bytes(data)):
+    for run in _runs(memoryview(bytes(data))):
         assert run.start % PAGE == 0
         assert all(any(data[at : min(at + PAGE, run.end)]) for at in range(run.start, run.end, PAGE))
         copy[run.start : run.end] = data[run.start : run.end]
