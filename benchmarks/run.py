@@ -116,14 +116,15 @@ def key_stages(path: Path) -> Run:
 
 
 class _Peak(threading.Thread):
-    """Samples the memory of a process and its descendants: shared pages count once (PSS)."""
+    """Samples the memory of a process and its descendants: shared pages count once (PSS). Seldom, for whoever is sampled
+    waits for it, and the more processes there are, the longer."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._pid, self._over, self.bytes = pid, threading.Event(), 0
 
     def run(self) -> None:
-        while not self._over.wait(0.1):
+        while not self._over.wait(0.4):
             self.bytes = max(self.bytes, sum(_pss(pid) for pid in _family(self._pid)))
 
     def stop(self) -> None:
