@@ -116,7 +116,7 @@ def key_stages(path: Path) -> Run:
 
 
 class _Peak(threading.Thread):
-    """Samples the memory of a process and its descendants: shared pages count once (PSS). Seldom, for whoever is sampled
+    """Samples the memory of a process and its descendants: shared pages count once (PSS). Seldom, for what is sampled
     waits for it, and the more processes there are, the longer."""
 
     def __init__(self, pid: int) -> None:
