@@ -9,7 +9,7 @@ from dumpscan.pieces import pieces
 from dumpscan.source import Source
 
 
-def no_digest(_stopped: threading.Event) -> str:
+def no_digest() -> str:
     """What the report holds where nobody asked for it."""
     return ""
 

@@ -78,10 +78,7 @@ class Scanner:
         owners: dict[bytes, list[tuple[int, int]]] = {}
         for m, matcher in enumerate(matchers):
             for a, anchor in enumerate(matcher.anchors):
-                if anchor in owners:
-                    owners[anchor].append((m, a))
-                else:
-                    owners[anchor] = [(m, a)]
+                owners.setdefault(anchor, []).append((m, a))
         self._owners = list(owners.values())
         self._search = literal_search(list(owners), engine, cached=True)
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,7 @@ SEAM_RATIO = 2
 """Bytes across page borders that are looked at once more, as a multiple of those of the dump."""
 
 _SEAM_WINDOW = 1 << 20
+
 Progress = Callable[[str, int, int], None]
 """Called with the stage, the bytes done since the last call, and the bytes of the whole stage."""
 
@@ -127,9 +129,9 @@ def scan_source(
         options.known_keys,
     )
     windows = _Windows(source, layout, options)
-    hashing = partial(content_digest, bottom(source)) if options.digest else no_digest
-    busy = options.digest and options.workers > 1 and len(windows) > 1
-    with aside(hashing, partial(content_digest, bottom(source), mapped=True) if busy else None) as digest:
+    hashing = partial(content_digest, bottom(source))
+    risky = partial(content_digest, bottom(source), mapped=True) if options.workers > 1 and len(windows) > 1 else None
+    with aside(hashing, risky) if options.digest else nullcontext(no_digest) as digest:
         with pool(options.workers, windows, partial(prepare, job)) as executor:
             state = _first_pass(executor, job, windows, options, progress)
             if windows.left_out:
@@ -245,7 +247,7 @@ def _prove(state: _State, source: Source, layout: Layout, options: Options, exec
     # what stands at a seam may have been met in several address spaces
     clues: Clues = tuple(dict.fromkeys(all_clues(state.tables))) if layout.spaces else state.tables
     spread = executor.map if executor and state.clues > MANY_CLUES else here
-    lock = threading.Lock()  # two threads read
+    lock = threading.Lock()  # provers are threads
 
     def read(address: int, size: int) -> bytes:
         with lock:

@@ -100,16 +100,6 @@ class FileSource:
                 raise SourceError(f"dump shrank while it was read: {asked:#x} bytes asked at {offset:#x}, {came} came")
             came += step
 
-    def is_hole(self, offset: int, size: int) -> bool:
-        """Whether the file system says that it stores none of these bytes: they are zeros, and need not be read."""
-        if not hasattr(os, "SEEK_DATA"):
-            return False
-        number = self._opened().fileno()
-        try:
-            return os.lseek(number, offset, os.SEEK_DATA) >= offset + size
-        except OSError as error:  # ENXIO: no data up to the end, wherever that is by now
-            return error.errno == errno.ENXIO and os.fstat(number).st_size >= self.size
-
     def map(self, offset: int, size: int) -> tuple[mmap.mmap, int] | None:
         """A mapping of ``size`` bytes from ``offset``, which lie inside, and where they begin in it; or None.
 

@@ -256,7 +256,7 @@ class Reader:
                 tested = self._read(piece, start, first * PAGE, tested)
                 tested = _test_pages(block, live, tested, first)
                 offset = piece.offset + first * PAGE - start
-                if self._skip_hole(self._file, offset, first, end) or self._copy_mapped(self._file, offset, first, end):
+                if self._copy_mapped(self._file, offset, first, end):
                     start, tested = end * PAGE, end
             tested = self._read(piece, start, position, tested)
         block[position:] = 0
@@ -275,16 +275,6 @@ class Reader:
                 tested = _test_pages(self._buffer, self._filled, tested, following // PAGE)
         return tested
 
-    def _skip_hole(self, file: FileSource, offset: int, first: int, end: int) -> bool:
-        """Whether nothing is stored of the pages from ``first`` to ``end``, which stand from ``offset`` on; if so, they
-        are cleared."""
-        if not file.is_hole(offset, (end - first) * PAGE):
-            return False
-        if self._filled[first:end].any():
-            self._buffer[first * PAGE : end * PAGE] = 0
-            self._filled[first:end] = False
-        return True
-
     def _copy_mapped(self, file: FileSource, offset: int, first: int, end: int) -> bool:
         """Copy those pages from ``first`` to ``end``, which stand from ``offset`` on, that are not all zero; whether it
         could be done. Pages of zeros, which dumps are full of, are looked at where the system keeps them."""
@@ -298,12 +288,13 @@ class Reader:
             try:
                 kernel.native.copy_live(pages, self._buffer[first * PAGE : end * PAGE], self._filled[first:end])
             except OSError:  # reading it tells what is wrong
+                self._filled[first:end] = True
                 return False
         return True
 
 
 def _test_pages(block: Bytes, live: Flags, first: int, end: int) -> int:
-    """Flag the pages from ``first`` to ``end`` that are not all zero; returns ``end``, or ``first`` if that is more."""
+    """Flag the pages from ``first`` to ``end`` that are not all zero; returns ``end``."""
     pages = block[first * PAGE : end * PAGE]
     if kernel.native is not None:
         kernel.native.live_pages(pages, live[first:end])

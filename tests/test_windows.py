@@ -118,39 +118,6 @@ def test_what_is_mapped_is_what_is_read(regions: list[Region], window: int, seed
                 assert [live, zero] == rest
 
 
-def test_holes_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, size = tmp_path / "dump", 24 << 20
-    with path.open("wb") as out:
-        out.write(b"a" * 8192)
-        out.seek(16 << 20)
-        out.write(b"b" * 8192)
-        out.truncate(size)
-    if path.stat().st_blocks * 512 > size // 2:
-        pytest.skip("a file system without holes")
-    asked: list[int] = []
-    mapped, read = FileSource.map, FileSource.readinto
-
-    def map_some(self: FileSource, offset: int, length: int) -> object:
-        asked.append(length)
-        return mapped(self, offset, length)
-
-    def read_some(self: FileSource, offset: int, buffer: memoryview) -> None:
-        asked.append(len(buffer))
-        read(self, offset, buffer)
-
-    monkeypatch.setattr(FileSource, "map", map_some)
-    monkeypatch.setattr(FileSource, "readinto", read_some)
-    with FileSource(path) as file:
-        reader = Reader(file)
-        found = [(bytes(reader.read(w)[0]), w) for w in plan([Region(0, size)], 4 << 20, 0)]
-        assert b"".join(data for data, _ in found) == path.read_bytes()
-        assert sum(asked) == 8 << 20
-        os.truncate(path, 20 << 20)
-        with pytest.raises(SourceError, match="shrank"):
-            for _, window in found:
-                reader.read(window)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="files are mapped on POSIX systems only")
 def test_a_file_that_shrinks_under_its_mapping_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "dump"
