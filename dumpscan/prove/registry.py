@@ -50,8 +50,13 @@ def prove(
             name = prover.__module__.rpartition(".")[2]
             return [], [*limits, f"proof {name} failed ({type(error).__name__})"]
 
-    with ThreadPoolExecutor(len(PROVERS)) as threads:
+    threads = ThreadPoolExecutor(len(PROVERS))
+    try:
         done = list(threads.map(carried_out, PROVERS))
+    except BaseException:
+        threads.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for a million scalars
+        raise
+    threads.shutdown()
     return [key for found, _ in done for key in found], tuple(text for _, limits in done for text in limits)
 
 
