@@ -255,7 +255,7 @@ class Reader:
             if self._file and (end - first) * PAGE >= _LEAST_MAPPED:
                 tested = self._read(piece, start, first * PAGE, tested)
                 tested = _test_pages(block, live, tested, first)
-                offset = piece.offset + first * PAGE - start
+                offset, start = piece.offset + first * PAGE - start, first * PAGE
                 if self._copy_mapped(self._file, offset, first, end):
                     start, tested = end * PAGE, end
             tested = self._read(piece, start, position, tested)

@@ -98,8 +98,8 @@ def test_zero_bytes_do_not_depend_on_the_windows() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(layouts(), st.sampled_from([8192, 65536]), st.integers(0, 1 << 32))
-def test_what_is_mapped_is_what_is_read(regions: list[Region], window: int, seed: int) -> None:
+@given(layouts(), st.sampled_from([8192, 65536]), st.integers(0, 1 << 32), st.booleans())
+def test_what_is_mapped_is_what_is_read(regions: list[Region], window: int, seed: int, can_map: bool) -> None:
     source = random.Random(seed)
     content = bytearray(source.randbytes(sum(region.size for region in regions)))
     for page in range(0, len(content), 1000):
@@ -107,6 +107,8 @@ def test_what_is_mapped_is_what_is_read(regions: list[Region], window: int, seed
             content[page : page + 1000] = bytes(len(content[page : page + 1000]))
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "_LEAST_MAPPED", PAGE)
+        if not can_map:
+            patch.setattr(FileSource, "map", lambda _file, _offset, _size: None)
         path = Path(folder) / "dump"
         path.write_bytes(content)
         with FileSource(path) as file:
