@@ -116,7 +116,6 @@ static PyObject *live_pages(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-
 /* Copy the pages of `source` that are not all zero to `octets`, and clear those others of `octets` that `live` flags;
    then it flags the pages that were copied. */
 VECTORS static void copy_pages(const uint8_t *source, Py_ssize_t count, uint8_t *octets, uint8_t *live) {

@@ -18,7 +18,6 @@ from dumpscan.parts import create_private, part_beside
 _KEPT = 12
 """Entries that stay, four for each set of signatures; older ones are removed when a new one is written."""
 
-
 WORTH_KEEPING = 100
 """Signatures from which what is made of them is kept: fewer are compiled as fast as they are read."""
 

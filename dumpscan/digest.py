@@ -18,7 +18,7 @@ def content_digest(source: Source, stopped: threading.Event | None = None, *, ma
     """SHA-256 of the bytes of ``source``, in hexadecimal; if ``mapped``, of a file as the system keeps it, in a process
     that may die when the file shrinks."""
     digest = hashlib.sha256()
-    for some in pieces(source, mapped):
+    for some in pieces(source, mapped=mapped):
         if stopped is not None and stopped.is_set():
             break
         digest.update(some)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from dumpscan.model import Span
 from dumpscan.source import FileSource, Source
 
 _CHUNK = 512 << 10
@@ -13,14 +16,15 @@ _PIECE = 16 << 20
 """Bytes that are mapped at a time."""
 
 
-def pieces(source: Source, mapped: bool = False) -> Iterator[memoryview]:
-    """All bytes of ``source``, a piece at a time, valid till the next and not to be written to.
+def pieces(source: Source, first: int = 0, end: int | None = None, *, mapped: bool = False) -> Iterator[memoryview]:
+    """The bytes of ``source`` from ``first`` to ``end``, a piece at a time, valid till the next; not to be written to.
 
-    Unless ``mapped`` (see :meth:`dumpscan.source.FileSource.map`), sources of one size have pieces of the same sizes.
+    Unless ``mapped`` (see :meth:`dumpscan.source.FileSource.map`), equal ranges have pieces of the same sizes.
     """
-    buffer = memoryview(bytearray(min(_CHUNK, source.size)))
-    for offset in range(0, source.size, _PIECE):
-        size = min(_PIECE, source.size - offset)
+    end = source.size if end is None else end
+    buffer = memoryview(bytearray(min(_CHUNK, end - first)))
+    for offset in range(first, end, _PIECE):
+        size = min(_PIECE, end - offset)
         found = source.map(offset, size) if mapped and isinstance(source, FileSource) else None
         if found:
             with found[0] as content, memoryview(content) as view, view[found[1] :] as some:
@@ -30,3 +34,26 @@ def pieces(source: Source, mapped: bool = False) -> Iterator[memoryview]:
             some = buffer[: min(_CHUNK, offset + size - start)]
             source.readinto(start, some)
             yield some
+
+
+def first_difference(one: Source, other: Source, spans: Sequence[Span], size: int) -> int | None:
+    """About where the first ``size`` bytes differ outside ``spans``, which are in order; None if they do not."""
+    offset = first = 0
+    for ours, theirs in zip(pieces(one, 0, size), pieces(other, 0, size), strict=True):
+        while first < len(spans) and spans[first].end <= offset:
+            first += 1
+        for part in _outside(spans, first, offset, len(ours)):
+            if not np.array_equal(np.frombuffer(ours, np.uint8)[part], np.frombuffer(theirs, np.uint8)[part]):
+                return offset
+        offset += len(ours)
+    return None
+
+
+def _outside(spans: Sequence[Span], first: int, offset: int, size: int) -> Iterator[slice]:
+    """The parts of ``size`` bytes from ``offset`` on that are in none of ``spans``, of which ``first`` may be one."""
+    at = 0
+    while first < len(spans) and spans[first].start < offset + size:
+        yield slice(at, max(spans[first].start - offset, 0))
+        at = min(spans[first].end - offset, size)
+        first += 1
+    yield slice(at, size)

@@ -26,15 +26,15 @@ from dumpscan.formats.registry import plain_view
 from dumpscan.marks import apply, check_markable, edits
 from dumpscan.model import DumpReport, Span
 from dumpscan.parts import create_private, part_beside
-from dumpscan.pieces import pieces
+from dumpscan.pieces import first_difference, pieces
 from dumpscan.plain import PlainSource
 from dumpscan.rewrite import rewrite
 from dumpscan.scan import Options, Progress, Scan, scan_source, silent, sweep_source
 from dumpscan.source import FileSource, Source
+from dumpscan.windows import PAGE, flag_pages, page_runs
 from dumpscan.wrappers import Opened, compress_into, open_source
 
 _CHUNK = 4 << 20
-_PAGE = 4096
 _ROUNDS = 4
 """How often a copy in which something is still found is redacted again before it is given up."""
 
@@ -250,8 +250,8 @@ def _gaps(made: Sequence[Edit], size: int) -> Iterator[Span]:
 def _digest(source: Source, span: Span) -> bytes:
     """The SHA-256 of a part of ``source``."""
     state = hashlib.sha256()
-    for offset in range(span.start, span.end, _CHUNK):
-        state.update(source.read(offset, min(_CHUNK, span.end - offset)))
+    for some in pieces(source, span.start, span.end):
+        state.update(some)
     return state.digest()
 
 
@@ -304,15 +304,13 @@ def copy_sparse(source: Source, part: Path) -> None:
         out.truncate(source.size)
 
 
-def _runs(data: memoryview) -> Iterator[Span]:
+def _runs(data: memoryview) -> tuple[Span, ...]:
     """The pages of ``data`` that are not zero: what is between them stays a hole of the copy."""
-    whole = len(data) // _PAGE
-    stored = np.frombuffer(data[: whole * _PAGE], np.uint64).reshape(whole, _PAGE // 8).any(axis=1)
-    if whole * _PAGE < len(data):
-        stored = np.append(stored, any(data[whole * _PAGE :]))
-    edges = np.flatnonzero(np.diff(stored, prepend=False, append=False)) * _PAGE
-    for start, end in edges.reshape(-1, 2).tolist():
-        yield Span(start, min(end, len(data)))
+    whole = len(data) // PAGE
+    stored = np.empty(-(-len(data) // PAGE), np.bool_)
+    stored[whole:] = any(data[whole * PAGE :])
+    flag_pages(np.frombuffer(data, np.uint8), stored, 0, whole)
+    return page_runs(stored, len(data))
 
 
 def _write_all(handle: int, data: bytes | memoryview) -> None:
@@ -357,24 +355,9 @@ def compare(source: Source, plain: Source, spans: Sequence[Span]) -> None:
     """Raise unless ``plain`` is ``source`` outside ``spans``."""
     if source.size != plain.size:
         raise RedactionError(f"the copy has {plain.size} bytes, the dump {source.size}")
-    offset = first = 0
-    for ours, theirs in zip(pieces(plain), pieces(source), strict=True):
-        while first < len(spans) and spans[first].end <= offset:
-            first += 1
-        for part in _outside(spans, first, offset, len(ours)):
-            if not np.array_equal(np.frombuffer(ours, np.uint8)[part], np.frombuffer(theirs, np.uint8)[part]):
-                raise RedactionError(f"the copy differs from the dump outside the occurrences, near {offset:#x}")
-        offset += len(ours)
-
-
-def _outside(spans: Sequence[Span], first: int, offset: int, size: int) -> Iterator[slice]:
-    """The parts of ``size`` bytes from ``offset`` on that are in none of ``spans``, of which ``first`` may be one."""
-    at = 0
-    while first < len(spans) and spans[first].start < offset + size:
-        yield slice(at, max(spans[first].start - offset, 0))
-        at = min(spans[first].end - offset, size)
-        first += 1
-    yield slice(at, size)
+    at = first_difference(plain, source, spans, source.size)
+    if at is not None:
+        raise RedactionError(f"the copy differs from the dump outside the occurrences, near {at:#x}")
 
 
 def _fsync(path: Path) -> None:

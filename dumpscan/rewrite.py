@@ -12,10 +12,9 @@ from dumpscan.errors import RedactionError
 from dumpscan.findings import Secret, merged_spans
 from dumpscan.formats.registry import plain_view
 from dumpscan.model import Span
+from dumpscan.pieces import first_difference
 from dumpscan.plain import PlainSource
 from dumpscan.source import FileSource, Source
-
-_CHUNK = 4 << 20
 
 Filler = Callable[[bytes], bytes]
 """What stands in the place of a secret, byte for byte."""
@@ -123,14 +122,6 @@ def _compare(view: PlainSource, copy: PlainSource, spans: Sequence[Span]) -> Non
     if view.stable != copy.stable:
         raise RedactionError(f"the copy has {copy.stable} plain bytes, the dump {view.stable}")
     allowed = merged_spans([*spans, *view.rewritten])
-    for offset in range(0, view.stable, _CHUNK):
-        size = min(_CHUNK, view.stable - offset)
-        ours, theirs = bytearray(copy.read(offset, size)), view.read(offset, size)
-        index = max(bisect_right(allowed, offset, key=_start) - 1, 0)
-        while index < len(allowed) and allowed[index].start < offset + size:
-            low, high = max(allowed[index].start - offset, 0), min(allowed[index].end - offset, size)
-            if low < high:
-                ours[low:high] = theirs[low:high]
-            index += 1
-        if ours != theirs:
-            raise RedactionError(f"the copy differs from the dump outside the occurrences, near {offset:#x}")
+    at = first_difference(copy, view, allowed, view.stable)
+    if at is not None:
+        raise RedactionError(f"the copy differs from the dump outside the occurrences, near {at:#x}")

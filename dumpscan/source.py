@@ -104,7 +104,7 @@ class FileSource:
         """A mapping of ``size`` bytes from ``offset``, which lie inside, and where they begin in it; or None.
 
         To touch a page kills the process with SIGBUS if the file has shrunk, or the disk fails; only who handles that
-        (``copy_live`` of the kernel) may look at it.
+        (``copy_live`` of the kernel), or may die of it (see :func:`dumpscan.workers.aside`), may look at it.
         """
         if os.name != "posix":
             return None

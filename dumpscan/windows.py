@@ -254,15 +254,14 @@ class Reader:
             first, end = -(-start // PAGE), position // PAGE
             if self._file and (end - first) * PAGE >= _LEAST_MAPPED:
                 tested = self._read(piece, start, first * PAGE, tested)
-                tested = _test_pages(block, live, tested, first)
+                tested = flag_pages(block, live, tested, first)
                 offset, start = piece.offset + first * PAGE - start, first * PAGE
                 if self._copy_mapped(self._file, offset, first, end):
                     start, tested = end * PAGE, end
             tested = self._read(piece, start, position, tested)
         block[position:] = 0
-        _test_pages(block, live, tested, len(live))
-        runs = _runs(live, window.size)
-        return memoryview(block.data)[: window.size], runs, _zero_bytes(~live, window)
+        flag_pages(block, live, tested, len(live))
+        return memoryview(block.data)[: window.size], page_runs(live, window.size), _zero_bytes(~live, window)
 
     def _read(self, piece: Piece, start: int, end: int, tested: int) -> int:
         """Read what stands from position ``start`` to ``end``; returns how many pages have been tested now."""
@@ -272,7 +271,7 @@ class Reader:
             self._filled[position // PAGE : -(-following // PAGE)] = True  # should this not end well
             self._source.readinto(piece.offset + position - piece.position, view[position:following])
             if following - tested * PAGE >= _STEP:
-                tested = _test_pages(self._buffer, self._filled, tested, following // PAGE)
+                tested = flag_pages(self._buffer, self._filled, tested, following // PAGE)
         return tested
 
     def _copy_mapped(self, file: FileSource, offset: int, first: int, end: int) -> bool:
@@ -293,7 +292,7 @@ class Reader:
         return True
 
 
-def _test_pages(block: Bytes, live: Flags, first: int, end: int) -> int:
+def flag_pages(block: Bytes, live: Flags, first: int, end: int) -> int:
     """Flag the pages from ``first`` to ``end`` that are not all zero; returns ``end``."""
     pages = block[first * PAGE : end * PAGE]
     if kernel.native is not None:
@@ -303,7 +302,7 @@ def _test_pages(block: Bytes, live: Flags, first: int, end: int) -> int:
     return end
 
 
-def _runs(flags: Flags, size: int) -> tuple[Span, ...]:
+def page_runs(flags: Flags, size: int) -> tuple[Span, ...]:
     """The stretches of true pages, as positions."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
     return tuple(Span(int(a) * PAGE, min(int(b) * PAGE, size)) for a, b in edges.reshape(-1, 2))
@@ -312,7 +311,7 @@ def _runs(flags: Flags, size: int) -> tuple[Span, ...]:
 def _zero_bytes(dead: Flags, window: Window) -> int:
     """Owned bytes in all-zero pages; the gaps of a gathered window are not the dump's and do not count."""
     total = 0
-    for run in _runs(dead, window.size):
+    for run in page_runs(dead, window.size):
         start, end = max(run.start, window.owned.start), min(run.end, window.owned.end)
         if start < end:
             total += sum(len(span) for span in window.offsets(Span(start, end)))

@@ -154,8 +154,8 @@ def test_live_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def flags() -> list[bool]:
         live = np.zeros(70, np.bool_)
-        windows._test_pages(block, live, 0, 30)
-        windows._test_pages(block, live, 30, 70)
+        windows.flag_pages(block, live, 0, 30)
+        windows.flag_pages(block, live, 30, 70)
         return live.tolist()
 
     compiled, numpy = both(flags, monkeypatch)

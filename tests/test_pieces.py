@@ -28,8 +28,8 @@ def test_pieces_are_all_of_it(tmp_path: Path, mapped: bool) -> None:
         out.seek(48 << 20)
         out.write(DATA)
     with FileSource(path) as source:
-        assert b"".join(bytes(piece) for piece in pieces(source, mapped)) == path.read_bytes()
-    assert b"".join(bytes(piece) for piece in pieces(BytesSource(DATA), mapped)) == DATA
+        assert b"".join(bytes(piece) for piece in pieces(source, mapped=mapped)) == path.read_bytes()
+    assert b"".join(bytes(piece) for piece in pieces(BytesSource(DATA), mapped=mapped)) == DATA
 
 
 def test_copies_may_differ_where_they_were_redacted() -> None:
