@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
@@ -640,44 +641,46 @@ static PyObject *products(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(found);
 }
 
-/* ------------------------------------------------------------------ rsa_limbs.py, rsa_exponents.py */
-
-/* Those of `starts` (bytes) where a number of `size` bytes stands that is odd by its byte `low`, has the highest bit of
+/* Whether a number of `size` bytes stands at byte `start` of `count` that is odd by its byte `low`, has the highest bit of
    byte `high` set (if that is not negative), and looks random from its first whole word to its last. */
+static int may_stand(const uint8_t *octets, const uint8_t *dense, Place count, Place start, Place size, Place low,
+                     Place high) {
+    if (start < 0 || start > count - size || !(octets[start + low] & 1) || (high >= 0 && octets[start + high] < 128))
+        return 0;
+    Place first = (start + 7) / 8, word = first, end = first + size / 8 - 8;
+    while (word < end && dense[word])
+        word += 8;
+    if (word < end)
+        return 0;
+    if (high < 0)
+        return 1;
+    Place tail = (start + size) / 8 - 8; /* the last words too, and the first of a short number */
+    if (tail < 0)
+        tail = 0;
+    return dense[first < tail ? first : tail] && dense[tail];
+}
+
+/* ------------------------------------------------------------------ rsa_exponents.py */
+
+/* Those of `starts` (bytes) where a number of `size` bytes may stand that is odd by its byte `low`. */
 static PyObject *plausible(PyObject *self, PyObject *args) {
     PyObject *objects[4];
     Array a[4];
-    Py_ssize_t size, low, high;
-    if (!PyArg_ParseTuple(args, "OOOOnnn", &objects[0], &objects[1], &objects[2], &objects[3], &size, &low, &high) ||
+    Py_ssize_t size, low;
+    if (!PyArg_ParseTuple(args, "OOOOnn", &objects[0], &objects[1], &objects[2], &objects[3], &size, &low) ||
         take_all(objects, a, "oolI") < 0)
         return NULL;
-    const uint8_t *octets = a[0].view.buf, *dense = a[1].view.buf;
     const Place *starts = a[2].view.buf;
     Place *out = a[3].view.buf;
-    Py_ssize_t count = a[2].count, last = a[0].count - size, found = 0;
-    if (size < 63 || low < 0 || low >= size || high >= size || a[1].count < a[0].count / 8 || a[3].count < count) {
+    Py_ssize_t count = a[2].count, found = 0;
+    if (size < 63 || low < 0 || low >= size || a[1].count < a[0].count / 8 || a[3].count < count) {
         give_back(a, 4);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < count; i++) {
-        Place start = starts[i];
-        if (start < 0 || start > last || !(octets[start + low] & 1) || (high >= 0 && octets[start + high] < 128))
-            continue;
-        Py_ssize_t first = (start + 7) / 8, word = first, end = first + size / 8 - 8;
-        while (word < end && dense[word])
-            word += 8;
-        if (word < end)
-            continue;
-        if (high >= 0) { /* the last words too, and the first of a short number */
-            Py_ssize_t tail = (start + size) / 8 - 8;
-            if (tail < 0)
-                tail = 0;
-            if (!dense[first < tail ? first : tail] || !dense[tail])
-                continue;
-        }
-        out[found++] = start;
-    }
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (may_stand(a[0].view.buf, a[1].view.buf, a[0].count, starts[i], size, low, -1))
+            out[found++] = starts[i];
     Py_END_ALLOW_THREADS
     give_back(a, 4);
     return PyLong_FromSsize_t(found);
@@ -686,6 +689,7 @@ static PyObject *plausible(PyObject *self, PyObject *args) {
 /* ------------------------------------------------------------------ sieve.py */
 
 #define GROUPS 16
+#define MOST_SIEVED 512 /* bytes of a number */
 
 #define FIRST 4 /* groups of the smallest primes, which divide three numbers of four */
 
@@ -743,9 +747,32 @@ static int coprime(const uint64_t *sums, const uint32_t *products, const uint32_
     return 1;
 }
 
-/* Flag the numbers of `size` bytes in `table` that no prime of the groups divides. `weights` (digits * GROUPS) are the
-   powers of 2**16 modulo the products of the groups; `inverses` and `greatest` (GROUPS * width) are of the primes of
-   each group, and 1 and 0 where there is none. */
+/* The primes in groups: `weights` (digits * GROUPS) are the powers of 2**16 modulo the products of the groups; `inverses`
+   and `greatest` (GROUPS * width) are of the primes of each group, and 1 and 0 where there is none. */
+typedef struct {
+    const uint32_t *weights, *products, *inverses, *greatest;
+    Py_ssize_t digits, width;
+} Sieve;
+
+/* Take a sieve from four arrays. Returns 0 if they do not fit. */
+static int set_sieve(Sieve *sieve, const Array *a) {
+    *sieve = (Sieve){a[0].view.buf, a[1].view.buf, a[2].view.buf, a[3].view.buf, a[0].count / GROUPS, a[2].count / GROUPS};
+    return a[1].count >= GROUPS && a[3].count >= a[2].count;
+}
+
+/* Whether no prime of the groups divides a little-endian number of `size` bytes, an even number. */
+static int is_sieved(const Sieve *sieve, const uint8_t *row, Py_ssize_t size) {
+    uint64_t sums[GROUPS];
+    if (divided_at_once(row, size))
+        return 0;
+    first_sums(row, size / 2, sieve->weights, sums);
+    if (!coprime(sums, sieve->products, sieve->inverses, sieve->greatest, sieve->width, 0, FIRST))
+        return 0;
+    other_sums(row, size / 2, sieve->weights, sums);
+    return coprime(sums, sieve->products, sieve->inverses, sieve->greatest, sieve->width, FIRST, GROUPS);
+}
+
+/* Flag the numbers of `size` bytes in `table` that no prime of the groups divides. */
 static PyObject *sieved(PyObject *self, PyObject *args) {
     PyObject *objects[6];
     Array a[6];
@@ -754,28 +781,141 @@ static PyObject *sieved(PyObject *self, PyObject *args) {
                           &size) ||
         take_all(objects, a, "owwwwO") < 0)
         return NULL;
-    const uint8_t *table = a[0].view.buf;
-    const uint32_t *weights = a[1].view.buf, *products = a[2].view.buf, *inverses = a[3].view.buf,
-                   *greatest = a[4].view.buf;
     uint8_t *out = a[5].view.buf;
-    Py_ssize_t width = a[3].count / GROUPS, digits = size / 2, some = size > 0 ? a[0].count / size : 0;
-    int bad = size < 2 || size > 512 || size % 2 || a[1].count < digits * GROUPS || a[2].count < GROUPS ||
-              a[4].count < a[3].count || a[5].count < some;
+    Sieve sieve;
+    Py_ssize_t some = size > 0 ? a[0].count / size : 0;
+    int fits = set_sieve(&sieve, a + 1) && size >= 2 && size <= MOST_SIEVED && size % 2 == 0 &&
+               sieve.digits >= size / 2 && a[5].count >= some;
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < some && !bad; i++) {
-        uint64_t sums[GROUPS];
-        out[i] = 0;
-        if (divided_at_once(table + i * size, size))
-            continue;
-        first_sums(table + i * size, digits, weights, sums);
-        if (coprime(sums, products, inverses, greatest, width, 0, FIRST)) {
-            other_sums(table + i * size, digits, weights, sums);
-            out[i] = (uint8_t)coprime(sums, products, inverses, greatest, width, FIRST, GROUPS);
-        }
-    }
+    for (Py_ssize_t i = 0; i < some && fits; i++)
+        out[i] = (uint8_t)is_sieved(&sieve, (const uint8_t *)a[0].view.buf + i * size, size);
     Py_END_ALLOW_THREADS
     give_back(a, 6);
-    if (bad)
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    Py_RETURN_NONE;
+}
+
+/* ------------------------------------------------------------------ rsa_limbs.py */
+
+enum { LIMBS, OCTETS, JAVA, ENCODINGS };
+
+typedef struct {
+    const uint8_t *octets, *dense;
+    Place count, size, low, high; /* bytes of the octets, bytes of a number, which of them hold its ends */
+    Place *out;
+    Py_ssize_t found, room;
+} Numbers;
+
+static void add_number(Numbers *n, Place start) {
+    if (may_stand(n->octets, n->dense, n->count, start, n->size, n->low, n->high) && n->found < n->room)
+        n->out[n->found++] = start;
+}
+
+/* Where a number may begin at a word, or half a word before or behind if its words are of 32 bits or so aligned. */
+static void add_halves(Numbers *n, Place word, int encoding) {
+    for (Place half = encoding == OCTETS ? 0 : -4; half <= (encoding == OCTETS ? 0 : 4); half += 4)
+        add_number(n, 8 * word + half);
+}
+
+/* All the places of one size and encoding; see rsa_limbs._clues. */
+static void add_places(Numbers *n, const Place *begins, Py_ssize_t begin_count, const Place *ends, Py_ssize_t end_count,
+                       int encoding, Place multiples) {
+    Place words = n->size / 8;
+    Py_ssize_t next = 0;
+    for (Py_ssize_t i = 0; i < begin_count; i++) {
+        Place begin = begins[i];
+        add_halves(n, begin, encoding);
+        if (begin < 3 || !n->dense[begin - 3])
+            for (Place times = 1; times < multiples; times++)
+                add_halves(n, begin + times * words, encoding);
+        while (next < end_count && ends[next] < begin + 6)
+            next++;
+        if (encoding != OCTETS || !end_count)
+            continue;
+        Place end = ends[next < end_count ? next : end_count - 1], length = end > begin ? end - begin : 0;
+        if (length - words < -1 || length - words > 1)
+            continue;
+        for (Place shift = -7; shift < 8; shift++)
+            if (shift)
+                add_number(n, 8 * begin + shift);
+    }
+    for (Py_ssize_t i = 0; i < end_count; i++)
+        add_halves(n, ends[i] - words, encoding);
+}
+
+static int by_place(const void *one, const void *other) {
+    Place a = *(const Place *)one, b = *(const Place *)other;
+    return (a > b) - (a < b);
+}
+
+/* Each place once, in order. Returns how many there are. */
+static Py_ssize_t sort_once(Place *places, Py_ssize_t count) {
+    Place *out = places;
+    qsort(places, (size_t)count, sizeof *places, by_place);
+    for (Py_ssize_t i = 0; i < count; i++)
+        out = put_once(out, places, places[i]);
+    return out - places;
+}
+
+/* The bytes of a number, lowest first: where they lie, or copied to `row`. */
+static const uint8_t *lowest_first(const uint8_t *from, Place size, int encoding, uint8_t *row) {
+    if (encoding == LIMBS)
+        return from;
+    for (Place at = 0; at < size && encoding == OCTETS; at++)
+        row[at] = from[size - 1 - at];
+    for (Place at = 0; at < size && encoding == JAVA; at += 4)
+        memcpy(row + at, from + size - 4 - at, 4);
+    return row;
+}
+
+/* For each of `sizes` (bytes) and each encoding, the places next to `begins` and `ends` (words) where numbers stand that
+   may be primes or moduli, one after the other in `places`. `totals` says how many, and whether there were more to be
+   sieved than `most`, or than there is room for. */
+static PyObject *rsa_integers(PyObject *self, PyObject *args) {
+    PyObject *objects[12];
+    Array a[12];
+    Py_ssize_t multiples, most;
+    int uneven;
+    if (!PyArg_ParseTuple(args, "OOOOOOOOOOOOnni", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4],
+                          &objects[5], &objects[6], &objects[7], &objects[8], &objects[9], &objects[10], &objects[11],
+                          &multiples, &most, &uneven) ||
+        take_all(objects, a, "oollllwwwwII") < 0)
+        return NULL;
+    const Place *begins = a[2].view.buf, *ends = a[3].view.buf, *sizes = a[4].view.buf, *least = a[5].view.buf;
+    Place *totals = a[11].view.buf, words = a[0].count / 8;
+    Sieve sieve;
+    Py_ssize_t kinds = a[4].count, used = 0;
+    int fits = set_sieve(&sieve, a + 6) && a[1].count >= words && a[5].count >= kinds && most >= 0 &&
+               a[11].count >= 2 * kinds * ENCODINGS;
+    for (Py_ssize_t i = 0; i < kinds && fits; i++)
+        fits = sizes[i] >= 64 && sizes[i] % 8 == 0 && sizes[i] <= MOST_SIEVED && sizes[i] / 2 <= sieve.digits;
+    for (Py_ssize_t i = 0; i < a[2].count && fits; i++)
+        fits = begins[i] >= 0 && begins[i] < words;
+    for (Py_ssize_t i = 0; i < a[3].count && fits; i++)
+        fits = ends[i] >= 0 && ends[i] <= words;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t part = 0; part < kinds * ENCODINGS && fits; part++) {
+        int encoding = (int)(part % ENCODINGS);
+        Place size = sizes[part / ENCODINGS], low[] = {0, size - 1, size - 4}, high[] = {size - 1, 0, 3};
+        Numbers n = {a[0].view.buf, a[1].view.buf, a[0].count, size, low[encoding], high[encoding],
+                     (Place *)a[10].view.buf + used, 0, a[10].count - used};
+        add_places(&n, begins, a[2].count, ends, a[3].count, encoding, multiples);
+        Py_ssize_t some = sort_once(n.out, n.found), kept = 0;
+        totals[2 * part + 1] = n.found == n.room || some > most;
+        for (Py_ssize_t i = 0; i < some && i < most; i++) {
+            uint8_t row[MOST_SIEVED];
+            const uint8_t *from = n.octets + n.out[i];
+            if (is_sieved(&sieve, lowest_first(from, size, encoding, row), size) &&
+                is_various(from, size, (int)least[part / ENCODINGS], uneven))
+                n.out[kept++] = n.out[i];
+        }
+        totals[2 * part] = kept;
+        used += kept;
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 12);
+    if (!fits)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     Py_RETURN_NONE;
 }
@@ -864,58 +1004,123 @@ static PyObject *aes_relations(PyObject *self, PyObject *args) {
 /* ------------------------------------------------------------------ integer_structures.py */
 
 static int is_pointer(uint64_t word) {
-    uint64_t top = word >> 47;
-    return (top == 0 || top == 0x1FFFF) && word >= 0x10000;
+    return (word - 0x10000 < ((uint64_t)1 << 47) - 0x10000) | (word >= (uint64_t)0x1FFFF << 47);
 }
 
-VECTORS static uint64_t some_place(const Word *words, uint64_t most) {
-    uint64_t any = 0;
-    for (int i = 0; i < 32; i++) {
-        any |= words[i] - ((uint64_t)1 << 32) < most << 32;
-        any |= words[i] - 4 < (most << 16) + 2;
+#define COUNTS 64 /* words looked at in one go */
+
+static int is_halved(uint64_t word, uint64_t most) { return word - ((uint64_t)1 << 32) < most << 32; }
+
+/* Flag those of `COUNTS` words that may be counts, and have a pointer beside them. */
+VECTORS static void may_count(const Word *words, uint64_t most, uint8_t *flags) {
+    for (int i = 0; i < COUNTS; i++)
+        flags[i] = (is_halved(words[i], most) | (words[i] - 4 < (most << 16) + 2)) &
+                   (is_pointer(words[i - 1]) | is_pointer(words[i + 1]) | is_pointer(words[i + 2]));
+}
+
+/* As integer_structures._SHAPES numbers them; each leads to a number through `pointer`. */
+enum { ALLOCATED, GMP, GCRYPT, TOMMATH, SIGNED, PACKED, SLICE, ITEM, SEED };
+
+enum { LIMB_COUNT = 1, OCTET_COUNT = 2, DIGIT_COUNT = 4, SEED_COUNT = 8 };
+
+typedef struct {
+    const uint8_t *sizes; /* flags of numbers, the last for all beyond */
+    uint64_t last, most;
+    Place *at, *bytes;
+    Word *pointers;
+    uint8_t *shapes;
+    Py_ssize_t found, room;
+} Structures;
+
+static void add_structure(Structures *s, int shape, Place at, uint64_t pointer, uint64_t bytes) {
+    if (s->found < s->room) {
+        s->at[s->found] = at;
+        s->shapes[s->found] = (uint8_t)shape;
+        s->pointers[s->found] = pointer;
+        s->bytes[s->found++] = (Place)bytes;
     }
-    return any;
 }
 
-/* Words that may be the counts of a big-number structure, by `sizes`: flags of the numbers of limbs or digits (1) and
-   of octets (2) that keys have. See integer_structures._places. */
-static PyObject *counts(PyObject *self, PyObject *args) {
-    PyObject *objects[4];
-    Array a[4];
+static int size_flags(const Structures *s, uint64_t count) { return s->sizes[count < s->last ? count : s->last]; }
+
+static int is_aligned(uint64_t word) { return is_pointer(word) && word % 8 == 0; }
+
+/* Structures with counts in the halves of a word; see integer_structures._half_shapes. */
+static void add_halved(Structures *s, const Word *w, Place at) {
+    uint64_t low = w[0] & 0xFFFFFFFF, high = w[0] >> 32, before = w[-1], after = w[1], second = w[2];
+    if (!((size_flags(s, low) | size_flags(s, high)) & (LIMB_COUNT | DIGIT_COUNT)))
+        return;
+    int flags = (after & 0xFFFFFFFF) <= 1 && after >> 32 <= 15, rising = low >= 1 && low <= high;
+    int falling = low >= high && low <= 2 * s->most && size_flags(s, high) & LIMB_COUNT;
+    if (rising && flags && size_flags(s, low) & LIMB_COUNT && is_aligned(before))
+        add_structure(s, ALLOCATED, at, before, 8 * low);
+    if (falling && is_aligned(after))
+        add_structure(s, GMP, at, after, 8 * high);
+    if (falling && flags && is_aligned(second))
+        add_structure(s, GCRYPT, at, second, 8 * high);
+    if (rising && flags && size_flags(s, low) & DIGIT_COUNT && is_aligned(second))
+        add_structure(s, TOMMATH, at, second, 8 * low);
+}
+
+/* Structures with a count that is a word, or half of half a word; see integer_structures._small_shapes. */
+static void add_small(Structures *s, const Word *w, Place at) {
+    uint64_t value = w[0], before = w[-1], after = w[1];
+    int flags = size_flags(s, value);
+    int room = after >= value && after <= 2 * value + 16;
+    if (flags & LIMB_COUNT && (before & 0xFFFFFFFF) == 1 && is_aligned(after))
+        add_structure(s, SIGNED, at, after, 8 * value);
+    if ((value & 0xFFFF) == 1 && size_flags(s, value >> 16) & LIMB_COUNT && is_aligned(before))
+        add_structure(s, PACKED, at, before, 8 * (value >> 16));
+    if (flags & LIMB_COUNT && room && is_aligned(before))
+        add_structure(s, SLICE, at, before, 8 * value);
+    if (flags & OCTET_COUNT && (room || (w[-2] & 0xFFFFFFFF) <= 16) && is_pointer(before))
+        add_structure(s, ITEM, at, before, value);
+    if (flags & SEED_COUNT && (after & 0xFFFFFFFF) < 4 && ((const uint8_t *)w)[-72] == 1 && is_pointer(before))
+        add_structure(s, SEED, at, before, value);
+}
+
+/* What looks like one of the structures of big-number libraries: the places of the words with its count, its number, the
+   pointer, and the bytes that it points to. As many as there is room for. */
+static PyObject *structures(PyObject *self, PyObject *args) {
+    PyObject *objects[6];
+    Array a[6];
     unsigned long long most;
-    if (!PyArg_ParseTuple(args, "OOOOK", &objects[0], &objects[1], &objects[2], &objects[3], &most) ||
-        take_all(objects, a, "loII") < 0)
+    if (!PyArg_ParseTuple(args, "OOOOOOK", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
+                          &most) ||
+        take_all(objects, a, "loOIII") < 0)
         return NULL;
     const Word *words = a[0].view.buf;
-    const uint8_t *sizes = a[1].view.buf;
-    Place *halves = a[2].view.buf, *small = a[3].view.buf;
-    Py_ssize_t count = a[0].count, h = 0, s = 0, bad = a[2].count < count || a[3].count < count || a[1].count < 1;
-    uint64_t last = (uint64_t)a[1].count - 1;
-#define SIZE(value) sizes[(value) < last ? (value) : last]
+    Py_ssize_t count = a[0].count, room = a[2].count;
+    Structures s = {a[1].view.buf, (uint64_t)a[1].count - 1, most, a[3].view.buf, a[4].view.buf, a[5].view.buf,
+                    a[2].view.buf, 0, room};
+    int fits = a[1].count >= 1 && a[3].count >= room && a[4].count >= room && a[5].count >= room && most < 1 << 16;
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t first = 11; first < count - 2 && !bad; first += 32) {
-        Py_ssize_t end = first + 32 < count - 2 ? first + 32 : count - 2;
-        if (end == first + 32 && !some_place(words + first, most))
-            continue;
-        for (Py_ssize_t i = first; i < end; i++) {
-            uint64_t word = words[i];
-            if (word - ((uint64_t)1 << 32) < most << 32) {
-                if ((SIZE(word & 0xFFFFFFFF) | SIZE(word >> 32)) & 1 &&
-                    (is_pointer(words[i - 1]) || is_pointer(words[i + 1]) || is_pointer(words[i + 2])))
-                    halves[h++] = i;
-            } else if (word - 4 < (most << 16) + 2) {
-                if ((SIZE(word) || (SIZE(word >> 16) & 1 && (word & 0xFFFF) == 1)) &&
-                    (is_pointer(words[i - 1]) || is_pointer(words[i + 1])))
-                    small[s++] = i;
-            }
+    for (Py_ssize_t first = 11; first < count - 2 && fits; first += COUNTS) {
+        uint8_t flags[COUNTS];
+        Word tail[COUNTS + 3];
+        const Word *some = words + first;
+        if (count - 2 - first < COUNTS) { /* behind the last word there are zeros, which are no counts */
+            memset(tail, 0, sizeof tail);
+            memcpy(tail, words + first - 1, (size_t)(count - first + 1) * sizeof *words);
+            some = tail + 1;
         }
+        may_count(some, most, flags);
+        for (Py_ssize_t eight = first; eight < first + COUNTS && eight < count - 2; eight += 8)
+            for (uint64_t set = load(flags + (eight - first)); set; set &= set - 1) {
+                Py_ssize_t i = eight + first_byte(set);
+                if (i >= count - 2)
+                    break;
+                if (is_halved(words[i], most))
+                    add_halved(&s, words + i, i);
+                else
+                    add_small(&s, words + i, i);
+            }
     }
     Py_END_ALLOW_THREADS
-#undef SIZE
-    give_back(a, 4);
-    if (bad)
-        return PyErr_Format(PyExc_ValueError, "arrays too short");
-    return Py_BuildValue("nn", h, s);
+    give_back(a, 6);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    return PyLong_FromSsize_t(s.found);
 }
 
 /* ------------------------------------------------------------------ ec_scalars.py */
@@ -925,10 +1130,10 @@ typedef struct {
     uint64_t most;
     Place *starts, *lengths;
     Py_ssize_t found;
-} Numbers;
+} Closed;
 
 /* Add the number of `length` words at `start`, and the one behind a canary of two words, where numbers have that many. */
-static void add_number(Numbers *numbers, Py_ssize_t start, Py_ssize_t length) {
+static void add_closed(Closed *numbers, Py_ssize_t start, Py_ssize_t length) {
     for (Py_ssize_t canary = 0; canary <= 2; canary += 2) {
         if (length > canary && (uint64_t)(length - canary) <= numbers->most && numbers->parts[length - canary]) {
             numbers->starts[numbers->found] = start + canary;
@@ -948,7 +1153,7 @@ static PyObject *closed(PyObject *self, PyObject *args) {
     const Word *words = a[0].view.buf;
     const uint8_t *random = a[1].view.buf;
     const Place *begins = a[2].view.buf, *ends = a[3].view.buf;
-    Numbers numbers = {a[4].view.buf, (uint64_t)a[4].count - 1, a[5].view.buf, a[6].view.buf, 0};
+    Closed numbers = {a[4].view.buf, (uint64_t)a[4].count - 1, a[5].view.buf, a[6].view.buf, 0};
     Py_ssize_t count = a[0].count, runs = a[2].count;
     if (a[1].count < count || a[3].count < runs || a[4].count < 1 || a[5].count < 8 * runs || a[6].count < 8 * runs ||
         !are_runs(begins, ends, runs, count)) {
@@ -964,13 +1169,13 @@ static PyObject *closed(PyObject *self, PyObject *args) {
         Py_ssize_t joined = i + 1 < runs && begins[i + 1] - end == 1 ? ends[i + 1] - begin : 0;
         if ((length + 1 < least && joined < least) || begin == 0 || end == count || (uint64_t)length > numbers.most + 2)
             continue;
-        add_number(&numbers, begin, length);
+        add_closed(&numbers, begin, length);
         if (joined && ends[i + 1] < count && !is_small(words[end]))
-            add_number(&numbers, begin, joined);
+            add_closed(&numbers, begin, joined);
         if (!random[begin < 2 ? 0 : begin - 2] && !is_small(words[begin - 1]))
-            add_number(&numbers, begin - 1, length + 1);
+            add_closed(&numbers, begin - 1, length + 1);
         if (!random[end + 1 < count ? end + 1 : count - 1] && !is_small(words[end]))
-            add_number(&numbers, begin, length + 1);
+            add_closed(&numbers, begin, length + 1);
     }
     Py_END_ALLOW_THREADS
     give_back(a, 7);
@@ -1159,7 +1364,8 @@ static PyMethodDef methods[] = {
     {"products", products, METH_VARARGS, "products(values, seen, shift, steps, pairs) -> number of pairs"},
     {"sieved", sieved, METH_VARARGS, "sieved(table, weights, products, inverses, greatest, flags, size)"},
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
-    {"counts", counts, METH_VARARGS, "counts(words, sizes, halves, small, most) -> (number of halves, number of small)"},
+    {"structures", structures, METH_VARARGS,
+     "structures(words, sizes, shapes, places, lengths, pointers, most) -> number of structures"},
     {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
     {"random_numbers", random_numbers, METH_VARARGS,
      "random_numbers(words, starts, lengths, kept, least, uneven) -> number kept"},
@@ -1168,7 +1374,10 @@ static PyMethodDef methods[] = {
      "borders(words, random, dense, begins, ends, first, after, least, uneven) -> (number of first, of after)"},
     {"digit_starts", digit_starts, METH_VARARGS,
      "digit_starts(words, random, runs, starts, unused, width, least, tops, different, half_tops) -> number of starts"},
-    {"plausible", plausible, METH_VARARGS, "plausible(octets, dense, starts, kept, size, low, high) -> number kept"},
+    {"plausible", plausible, METH_VARARGS, "plausible(octets, dense, starts, kept, size, low) -> number kept"},
+    {"rsa_integers", rsa_integers, METH_VARARGS,
+     "rsa_integers(octets, dense, begins, ends, sizes, least, weights, products, inverses, greatest, places, totals, "
+     "multiples, most, uneven)"},
     {"unaligned", unaligned, METH_VARARGS, "unaligned(words, begins, ends, sizes, starts, totals)"},
     {"heads", heads, METH_VARARGS, "heads(words, begins, places, least, most) -> number of places"},
     {NULL, NULL, 0, NULL},

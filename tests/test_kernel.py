@@ -177,15 +177,38 @@ def test_products_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_counts_beside_pointers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = randomness.word_map(view(memory(seed))).words
+def test_structures(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = random.Random(seed)
+    counts = [
+        1,
+        4,
+        5,
+        16,
+        32,
+        56,
+        57,
+        128,
+        130,
+        131,
+        256,
+        513,
+        1 << 16 | 1,
+        4 << 16 | 1,
+        16 << 32 | 16,
+        32 << 32 | 17,
+        5 << 32,
+    ]
+    pointers = [0x7FFF00000000, 0x7FFF00000003, 0xFFFF800000000008]
+    words = np.array(source.choices([0, 1 << 63, *pointers, *counts], k=8192 + seed), np.uint64)
 
-    def places() -> list[list[int]]:
-        return [part.tolist() for part in integer_structures._places(words)]
+    def shapes() -> list[list[list[int]]]:
+        found, capped = integer_structures._shapes(words)
+        assert not capped
+        return [[part.tolist() for part in found[kind]] for kind in sorted(found)]
 
-    compiled, numpy = both(places, monkeypatch)
+    compiled, numpy = both(shapes, monkeypatch)
     assert compiled == numpy
-    assert any(compiled)
+    assert all(at for at, _, _ in compiled[:-1])
 
 
 def evidence(items: object) -> list[object]:
@@ -235,7 +258,7 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("various", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.bool_), 8, 5, 56)),
         ("distinct", (np.zeros(9, np.uint8), np.array([-1]), np.zeros(1, np.int64), 2, 1)),
         ("aes_relations", (np.zeros(9, np.uint32), np.zeros(9, np.int64), 0, 10)),
-        ("counts", (np.zeros(9, np.uint64), np.zeros(9, np.uint8), np.zeros(8, np.int64), np.zeros(9, np.int64), 130)),
+        ("structures", (WORDS, np.zeros(9, np.uint8), np.zeros(8, np.uint8), *[np.zeros(7, np.int64)] * 3, 130)),
         ("live_pages", (np.zeros(8192, np.uint8), np.zeros(1, np.bool_))),
         ("copy_live", (np.zeros(8192, np.uint8), np.zeros(4096, np.uint8), np.zeros(2, np.bool_))),
         ("runs_without", (WORDS, FLAGS[:8], np.ones(1, np.uint64), PLACES, np.zeros(1, np.int64))),
@@ -247,8 +270,8 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("digit_starts", (WORDS, FLAGS, np.array([9]), PLACES, 3 << 62, 4, 8, 1, 1, 1)),
         ("digit_numbers", (WORDS, np.array([4]), PLACES, 3 << 62, 4, 8, 0, 9)),
         ("digit_numbers", (WORDS, np.array([8, 16]), PLACES[:1], 3 << 62, 4, 8, 0, 9)),
-        ("plausible", (WORDS.view(np.uint8), FLAGS, np.array([0]), PLACES, 64, 64, 0)),
-        ("plausible", (WORDS.view(np.uint8), FLAGS[:8], np.array([0]), PLACES, 64, 0, 63)),
+        ("plausible", (WORDS.view(np.uint8), FLAGS, np.array([0]), PLACES, 64, 64)),
+        ("plausible", (WORDS.view(np.uint8), FLAGS[:8], np.array([0]), PLACES, 64, 0)),
         ("unaligned", (WORDS, np.array([1]), np.array([10]), np.array([32]), PLACES, np.zeros(1, np.int64))),
         ("unaligned", (WORDS, np.array([1]), np.array([2]), np.array([0]), PLACES, np.zeros(1, np.int64))),
         ("products", (WORDS, FLAGS, 43, 5, PLACES)),

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +67,10 @@ class IntegerStructures:
         """As :meth:`match`, for a window that is mapped already; ``places`` say which addresses it holds."""
         if not places:
             return
-        halves, small = _places(mapped.words)
-        yield from _okp(mapped, small)
-        left = MAX_CLUES
-        for kind, at, pointers, counts in _shapes(mapped.words, halves, small):
+        shapes, capped = _shapes(mapped.words)
+        yield from _okp(mapped, shapes.pop(_SEED)[0])
+        left = -1 if capped else MAX_CLUES
+        for kind, (at, pointers, counts) in shapes.items():
             kept = np.flatnonzero(_leads_to_random(mapped, pointers, places))
             kept = kept[_first_of_each(pointers[kept], counts[kept])]
             if len(kept) > left:
@@ -80,35 +79,52 @@ class IntegerStructures:
             if left < 0:
                 yield Clue("limit", b"", 0, 0, "", b"more big-number structures than the limit of one window")
                 return
-            yield from _emit(mapped.base, kind, at[kept], pointers[kept], counts[kept])
+            yield from _emit(mapped.base, _SHAPES[kind], at[kept], pointers[kept], counts[kept])
+
+
+_Shape = tuple[Positions, Words, Positions]
+"""Where counts stand, the pointers beside them, and the numbers of bytes that these lead to."""
+
+
+def _shapes(words: Words) -> tuple[dict[int, _Shape], bool]:
+    """All that looks like one of the structures, by their numbers among ``_SHAPES``, and whether there is more.
+
+    The edges of the window are not looked at.
+    """
+    if kernel.native is None:
+        halves, small = _places(words)
+        return dict(enumerate((*_half_shapes(words, halves), *_small_shapes(words, small)))), False
+    room = len(words)
+    shapes, at, counts = np.empty(room, np.uint8), np.empty(room, np.int64), np.empty(room, np.int64)
+    pointers = np.empty(room, np.uint64)
+    found = kernel.native.structures(words, _SIZES, shapes, at, counts, pointers, _MOST)
+    each = {kind: np.flatnonzero(shapes[:found] == kind) for kind in range(_SEED + 1)}
+    return {kind: (at[some], pointers[some], counts[some]) for kind, some in each.items()}, 0 < room == found
 
 
 def _places(words: Words) -> tuple[Positions, Positions]:
-    """Words with a count in either half, or that are counts as a whole, beside a pointer. Without the edges."""
-    if kernel.native is not None:
-        upper, whole = np.empty(len(words), np.int64), np.empty(len(words), np.int64)
-        found = kernel.native.counts(words, _SIZES, upper, whole, _MOST)
-        return upper[: found[0]], whole[: found[1]]
+    """Words with a count in either half, and those that are counts as a whole."""
     halves, small = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for start in range(11, len(words) - 2, BLOCK):
-        block = words[start - 1 : min(start + BLOCK, len(words) - 2) + 2]
-        inner = block[1:-2]
+        inner = words[start : min(start + BLOCK, len(words) - 2)]
         counts = np.flatnonzero(inner - np.uint64(1 << 32) < np.uint64(_MOST << 32))
-        sized = (_size_flags(inner[counts] & _LOW) | _size_flags(inner[counts] >> 32)) & 1 != 0
-        beside = _pointer(block[counts], 1) | _pointer(block[counts + 2], 1) | _pointer(block[counts + 3], 1)
-        halves.append(counts[sized & beside] + start)
+        halves.append(counts[(_size_flags(inner[counts] & _LOW) | _size_flags(inner[counts] >> 32)) != 0] + start)
         counts = np.flatnonzero(inner - np.uint64(4) < np.uint64((_MOST << 16) + 2))
-        short = (inner[counts] & 0xFFFF == 1) & (_size_flags(inner[counts] >> 16) & 1 != 0)
-        beside = _pointer(block[counts], 1) | _pointer(block[counts + 2], 1)
-        small.append(counts[((_size_flags(inner[counts]) != 0) | short) & beside] + start)
+        short = inner[counts] & 0xFFFF == 1
+        small.append(counts[(_size_flags(inner[counts]) != 0) | short] + start)
     return np.concatenate(halves), np.concatenate(small)
 
 
+_LIMB_COUNT, _OCTET_COUNT, _DIGIT_COUNT, _SEED_COUNT = 1, 2, 4, 8
+
+
 def _sizes() -> NDArray[np.uint8]:
-    """By number: 1 if keys have components of that many limbs or digits, 2 for octets; the last stands for the rest."""
+    """By number: flags of whether keys have components of that many limbs, octets, digits, or seeds of so many octets;
+    the last stands for the rest."""
     table = np.zeros(max(_OCTETS) + 2, np.uint8)
-    table[[*_LIMBS, *_DIGITS]] |= 1
-    table[[*_OCTETS]] |= 2
+    for flag, counts in ((_LIMB_COUNT, _LIMBS), (_OCTET_COUNT, _OCTETS), (_DIGIT_COUNT, _DIGITS)):
+        table[list(counts)] |= flag
+    table[[size for _, size in _OKP.values()]] |= _SEED_COUNT
     return table
 
 
@@ -121,22 +137,6 @@ def _size_flags(counts: Words | Positions) -> NDArray[np.uint8]:
     return flags
 
 
-@lru_cache
-def _is_size(encoding: str) -> Flags:
-    """By number of limbs or digits: whether a key has components of that size. The last element stands for the rest."""
-    table = np.zeros(_MOST + 2, np.bool_)
-    table[list(_DIGITS if encoding == "digits-60-le64" else _LIMBS)] = True
-    return table
-
-
-@lru_cache
-def _is_seed() -> Flags:
-    """By number of octets up to ``_MOST``: whether a seed is that long."""
-    table = np.zeros(_MOST + 1, np.bool_)
-    table[[size for _, size in _OKP.values()]] = True
-    return table
-
-
 def _pointer(words: Words, alignment: int = 8) -> Flags:
     """Whether words are addresses of user or kernel space."""
     top = words >> np.uint64(47)
@@ -144,42 +144,45 @@ def _pointer(words: Words, alignment: int = 8) -> Flags:
     return flags
 
 
-_Shape = tuple[str, Positions, Words, Positions]
+_SHAPES = (*["limbs-le"] * 3, "digits-60-le64", *["limbs-le"] * 3, "octets")
+"""How what each of the structures points to is to be read. One more, ``_SEED``, is OpenSSL's ECX_KEY."""
+
+_SEED = len(_SHAPES)
 
 
-def _shapes(words: Words, halves: Positions, small: Positions) -> Iterator[_Shape]:
-    """(encoding, where, pointers, numbers of bytes) of all that look like one of the structures."""
-    low = (words[halves] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+def _half_shapes(words: Words, halves: Positions) -> Iterator[_Shape]:
+    low = (words[halves] & _LOW).astype(np.int64)
     high = (words[halves] >> np.uint64(32)).astype(np.int64)
     before, after, second = words[halves - 1], words[halves + 1], words[halves + 2]
-    flags = (after & np.uint64(0xFFFFFFFF) <= 1) & (after >> np.uint64(32) <= 15)
-    for encoding, fits, pointers, count in (
-        ("limbs-le", (low >= 1) & (low <= high) & _pointer(before) & flags, before, low),
-        ("limbs-le", (low >= high) & (low <= 2 * _MOST) & _pointer(after), after, high),
-        ("limbs-le", (low >= high) & (low <= 2 * _MOST) & flags & _pointer(second), second, high),
-        ("digits-60-le64", (low >= 1) & (low <= high) & flags & _pointer(second), second, low),
+    flags = (after & _LOW <= 1) & (after >> np.uint64(32) <= 15)
+    rising = (low >= 1) & (low <= high) & flags
+    falling = (low >= high) & (low <= 2 * _MOST) & (_size_flags(high) & _LIMB_COUNT != 0)
+    for fits, pointers, count in (
+        (rising & (_size_flags(low) & _LIMB_COUNT != 0) & _pointer(before), before, low),
+        (falling & _pointer(after), after, high),
+        (falling & flags & _pointer(second), second, high),
+        (rising & (_size_flags(low) & _DIGIT_COUNT != 0) & _pointer(second), second, low),
     ):
-        fits &= _is_size(encoding)[np.minimum(count, _MOST + 1)]
-        yield encoding, halves[fits], pointers[fits], 8 * count[fits]
-    yield from _small_shapes(words, small)
+        yield halves[fits], pointers[fits], 8 * count[fits]
 
 
 def _small_shapes(words: Words, small: Positions) -> Iterator[_Shape]:
     value = words[small].astype(np.int64)
     before, after = words[small - 1], words[small + 1]
-    sign = before & np.uint64(0xFFFFFFFF) == 1
-    sizes = _is_size("limbs-le")
-    limbs, octets = sizes[np.minimum(value, _MOST + 1)], _size_flags(value) & 2 != 0
+    sized = _size_flags(value)
+    limbs = sized & _LIMB_COUNT != 0
     room = (after >= words[small]) & (after <= 2 * words[small] + np.uint64(16))
-    typed = words[small - 2] & np.uint64(0xFFFFFFFF) <= 16
-    short = (value & 0xFFFF == 1) & sizes[np.minimum(value >> 16, _MOST + 1)]
-    for encoding, fits, pointers, size in (
-        ("limbs-le", limbs & sign & _pointer(after), after, 8 * value),
-        ("limbs-le", short & _pointer(before), before, 8 * (value >> 16)),
-        ("limbs-le", limbs & room & _pointer(before), before, 8 * value),
-        ("octets", octets & (room | typed) & _pointer(before, 1), before, value),
+    typed = words[small - 2] & _LOW <= 16
+    short = (value & 0xFFFF == 1) & (_size_flags(value >> 16) & _LIMB_COUNT != 0)
+    seed = (sized & _SEED_COUNT != 0) & (after & _LOW < 4) & (words[small - 9] & np.uint64(0xFF) == 1)
+    for fits, pointers, size in (
+        (limbs & (before & _LOW == 1) & _pointer(after), after, 8 * value),
+        (short & _pointer(before), before, 8 * (value >> 16)),
+        (limbs & room & _pointer(before), before, 8 * value),
+        ((sized & _OCTET_COUNT != 0) & (room | typed) & _pointer(before, 1), before, value),
+        (seed & _pointer(before, 1), before, value),
     ):
-        yield encoding, small[fits], pointers[fits], size[fits]
+        yield small[fits], pointers[fits], size[fits]
 
 
 def _leads_to_random(mapped: WordMap, pointers: Words, places: Sequence[Mapped]) -> Flags:
@@ -216,11 +219,9 @@ def _emit(base: int, encoding: str, at: Positions, pointers: Words, sizes: Posit
         yield ClueTable("integer-pointer", values, base + 8 * at, 8, encoding, notes)
 
 
-def _okp(mapped: WordMap, small: Positions) -> Iterator[Clue]:
+def _okp(mapped: WordMap, at: Positions) -> Iterator[Clue]:
     """OpenSSL's ECX_KEY; the public key stands right behind the one byte of the bit field."""
     words, octets = mapped.words, mapped.octets
-    at = small[_is_seed()[np.minimum(words[small], _MOST).astype(np.intp)]]
-    at = at[_pointer(words[at - 1], 1) & (octets[8 * at - 72] == 1) & (words[at + 1] & np.uint64(0xFFFFFFFF) < 4)]
     for place in at[:64].tolist():
         algorithm, size = _OKP[int(words[place + 1]) & 3]
         if int(words[place]) == size:

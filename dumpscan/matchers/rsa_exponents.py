@@ -106,7 +106,7 @@ def _dense(mapped: WordMap, starts: Positions, length: int, lowest: int) -> Posi
     octets, dense = mapped.octets, mapped.dense
     if kernel.native is not None:
         odd = np.empty(len(starts), np.int64)
-        return different(odd[: kernel.native.plausible(octets, dense, starts, odd, length, lowest, -1)])
+        return different(odd[: kernel.native.plausible(octets, dense, starts, odd, length, lowest)])
     starts = different(starts[(starts >= 0) & (starts <= len(octets) - length)])
     starts = starts[octets[starts + lowest] & 1 == 1]
     first = -(-starts // 8)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -17,8 +18,18 @@ from dumpscan import kernel
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.limb_arithmetic import little_endian
-from dumpscan.matchers.randomness import Flags, Positions, WordMap, different, rows, various, word_map
-from dumpscan.matchers.sieve import without_small_factor
+from dumpscan.matchers.randomness import (
+    UNEVEN,
+    Flags,
+    Positions,
+    WordMap,
+    different,
+    least_distinct,
+    rows,
+    various,
+    word_map,
+)
+from dumpscan.matchers.sieve import native_sieve, without_small_factor
 from dumpscan.model import Clue, ClueTable
 
 SIZES = (64, 96, 128, 192, 256, 384, 512)
@@ -34,6 +45,9 @@ MAX_CLUES = 65_536
 
 MAX_TRIED = 200_000
 """Positions sieved in one window and encoding; more is a recorded limit."""
+
+_ROOM = 2 * MAX_TRIED
+"""Positions for which there is room: some are met several times before each is sieved once. More is the same limit."""
 
 _ROWS = 4096
 """Numbers sieved at a time."""
@@ -71,6 +85,32 @@ def limit(text: str) -> Clue:
 
 
 def _clues(mapped: WordMap) -> Iterator[Clue | ClueTable]:
+    for size, encoding, starts, capped in _sieved_at_once(mapped) if kernel.native is not None else _sieved(mapped):
+        if capped:
+            yield limit("more random-looking positions than the limit of one window")
+        if len(starts):
+            table = little_endian(rows(mapped.octets, starts, size), encoding)
+            yield ClueTable("rsa-integer", table[:, ::-1].tobytes(), starts + mapped.base, size, encoding)
+    yield from _digit_clues(mapped)
+
+
+_Sieved = Iterator[tuple[int, str, Positions, bool]]
+"""Size and encoding, where such numbers may begin, and whether there were too many to be sieved."""
+
+
+def _sieved_at_once(mapped: WordMap) -> _Sieved:
+    assert kernel.native is not None
+    least = np.array([least_distinct(size) for size in SIZES])
+    places, totals = np.empty(_ROOM, np.int64), np.empty((len(SIZES) * len(_ENDS), 2), np.int64)
+    numbers = mapped.octets, mapped.dense, *mapped.borders, np.array(SIZES), least, *native_sieve(SIZES[-1])
+    kernel.native.rsa_integers(*numbers, places, totals, MULTIPLES, MAX_TRIED, UNEVEN)
+    first = 0
+    for (size, encoding), (total, capped) in zip(product(SIZES, _ENDS), totals.tolist(), strict=True):
+        yield size, encoding, places[first : first + total], bool(capped)
+        first += total
+
+
+def _sieved(mapped: WordMap) -> _Sieved:
     begins, ends = mapped.borders
     first = begins[~mapped.dense[np.maximum(begins - 3, 0)] | (begins < 3)]
     lengths = _lengths(begins, ends)
@@ -81,9 +121,14 @@ def _clues(mapped: WordMap) -> Iterator[Clue | ClueTable]:
         alone = begins[np.abs(lengths - words) <= 1]
         shifted = (8 * alone[:, None] + _UNALIGNED).ravel()
         halves = (aligned[:, None] + np.array([-4, 0, 4])).ravel()
-        placed = {_LE: halves, _OCTETS: np.concatenate([aligned, shifted]), _JAVA: halves}
-        yield from _fixed(mapped, placed, size)
-    yield from _digit_clues(mapped)
+        for encoding, starts in ((_LE, halves), (_OCTETS, np.concatenate([aligned, shifted])), (_JAVA, halves)):
+            tried = _plausible(mapped, starts, size, encoding)
+            kept = [_without_small_factor(mapped, tried[i : i + _ROWS], size, encoding) for i in _blocks(tried)]
+            yield size, encoding, np.concatenate([tried[:0], *kept]), len(tried) > MAX_TRIED
+
+
+def _blocks(tried: Positions) -> range:
+    return range(0, min(len(tried), MAX_TRIED), _ROWS)
 
 
 def _lengths(begins: Positions, ends: Positions) -> Positions:
@@ -96,24 +141,10 @@ def _lengths(begins: Positions, ends: Positions) -> Positions:
     return found
 
 
-def _fixed(mapped: WordMap, placed: dict[str, Positions], size: int) -> Iterator[Clue | ClueTable]:
-    """Clues of one width that begin at one of ``placed`` (bytes from the map's base, for each encoding)."""
-    for encoding, starts in placed.items():
-        starts = _plausible(mapped, starts, size, encoding)
-        if len(starts) > MAX_TRIED:
-            yield limit("more random-looking positions than the limit of one window")
-            starts = starts[:MAX_TRIED]
-        for block in range(0, len(starts), _ROWS):
-            yield from _sieved(mapped, starts[block : block + _ROWS], size, encoding)
-
-
 def _plausible(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Positions:
     """Those of ``starts``, each once, where a number is odd, of full width, and random-looking throughout."""
     octets = mapped.octets
     low, high = (i % size for i in _ENDS[encoding])
-    if kernel.native is not None:
-        kept = np.empty(len(starts), np.int64)
-        return different(kept[: kernel.native.plausible(octets, mapped.dense, starts, kept, size, low, high)])
     starts = starts[(starts >= 0) & (starts <= len(octets) - size)]
     starts = starts[octets[starts + high] >= 128]
     starts = starts[octets[starts + low] & 1 == 1]
@@ -129,12 +160,10 @@ def _filled(dense: Flags, starts: Positions, size: int) -> Flags:
     return ok
 
 
-def _sieved(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Iterator[ClueTable]:
+def _without_small_factor(mapped: WordMap, starts: Positions, size: int, encoding: str) -> Positions:
     table = little_endian(rows(mapped.octets, starts, size), encoding)
     kept = np.flatnonzero(without_small_factor(table))
-    kept = kept[various(table[kept])]
-    if len(kept):
-        yield ClueTable("rsa-integer", table[kept, ::-1].tobytes(), starts[kept] + mapped.base, size, encoding)
+    return starts[kept[various(table[kept])]]
 
 
 def _digit_clues(mapped: WordMap) -> Iterator[Clue]:

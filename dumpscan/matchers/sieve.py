@@ -69,14 +69,18 @@ def _native_groups() -> tuple[NDArray[np.uint32], ...]:
 _NATIVE_GROUPS = _native_groups()
 
 
+def native_sieve(size: int) -> tuple[NDArray[np.uint32], ...]:
+    """What the kernel needs to sieve numbers of up to ``size`` bytes."""
+    return _native_weights(size // 2), *_NATIVE_GROUPS
+
+
 def without_small_factor(table: Bytes) -> Flags:
     """Flag the rows (little-endian numbers, an even number of bytes, up to 512) that no small odd prime divides."""
     if table.shape[1] > 512 or table.shape[1] % 2:
         raise ValueError(f"numbers of {table.shape[1]} bytes")
     if kernel.native is not None:
         coprime: Flags = np.empty(len(table), np.bool_)
-        powers = _native_weights(table.shape[1] // 2)
-        kernel.native.sieved(np.ascontiguousarray(table), powers, *_NATIVE_GROUPS, coprime, table.shape[1])
+        kernel.native.sieved(np.ascontiguousarray(table), *native_sieve(table.shape[1]), coprime, table.shape[1])
         return coprime
     digits = table.view("<u2").astype(np.float64)
     weights = _weights(digits.shape[1])
