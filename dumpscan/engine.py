@@ -275,10 +275,13 @@ def run(
             yield work(job, window)
         return
     task = partial(_several, work, job)
-    together = max(1, min(TOGETHER, len(windows) // (8 * jobs)))
     rest = iter(windows)
+    left = len(windows)
     pending: deque[Future[list[_Result]]] = deque()
-    while some := list(islice(rest, together)):
+    while some := list(
+        islice(rest, max(1, min(TOGETHER, left // (8 * jobs))))
+    ):  # the last ones alone: all end together
+        left -= len(some)
         pending.append(executor.submit(task, some))
         if len(pending) >= AHEAD * jobs:
             yield from pending.popleft().result()
