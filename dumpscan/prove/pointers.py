@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import repeat
 
-from dumpscan.model import Clues, all_clues
+import numpy as np
+
+from dumpscan.model import Clue, Clues
 
 MAX_POINTERS = 50_000
 """Pointers followed in one dump by each proof."""
+
+_Place = tuple[int, int, str]
+"""Address, bytes, encoding."""
 
 
 def pointed_integers(
@@ -21,24 +27,32 @@ def pointed_integers(
 
     A clue's ``value`` is the address (8 bytes, big-endian), its ``note`` the number of bytes (4, big-endian).
     """
-    places: set[tuple[bytes, bytes, str]] = set()
+    places: set[_Place] = set()
     values: set[int] = set()
-    for clue in all_clues(clues, "integer-pointer"):
-        place = (clue.value, clue.note, clue.encoding)
-        if place in places:
-            continue
-        size = int.from_bytes(clue.note, "big")
-        if 8 * size + 7 < least or 8 * size - 511 > most:
+    for place in _places(clues):
+        address, size, encoding = place
+        if place in places or 8 * size + 7 < least or 8 * size - 511 > most:
             continue
         places.add(place)
         if len(places) > MAX_POINTERS:
             limits.append("more big-number structures than the limit of one dump")
             return
-        octets = read(int.from_bytes(clue.value, "big"), size)
-        value = _number(octets, clue.encoding) if len(octets) == size and _varied(octets) else 0
+        octets = read(address, size)
+        value = _number(octets, encoding) if len(octets) == size and _varied(octets) else 0
         if least <= value.bit_length() <= most and value not in values:
             values.add(value)
             yield value
+
+
+def _places(clues: Clues) -> Iterator[_Place]:
+    for item in clues:
+        if item.kind != "integer-pointer":
+            continue
+        if isinstance(item, Clue):
+            yield int.from_bytes(item.value, "big"), int.from_bytes(item.note, "big"), item.encoding
+        else:
+            addresses, sizes = np.frombuffer(item.values, ">u8"), np.frombuffer(item.notes, ">u4")
+            yield from zip(addresses.tolist(), sizes.tolist(), repeat(item.encoding))
 
 
 def _varied(octets: bytes) -> bool:
