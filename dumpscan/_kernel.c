@@ -660,32 +660,6 @@ static int may_stand(const uint8_t *octets, const uint8_t *dense, Place count, P
     return dense[first < tail ? first : tail] && dense[tail];
 }
 
-/* ------------------------------------------------------------------ rsa_exponents.py */
-
-/* Those of `starts` (bytes) where a number of `size` bytes may stand that is odd by its byte `low`. */
-static PyObject *plausible(PyObject *self, PyObject *args) {
-    PyObject *objects[4];
-    Array a[4];
-    Py_ssize_t size, low;
-    if (!PyArg_ParseTuple(args, "OOOOnn", &objects[0], &objects[1], &objects[2], &objects[3], &size, &low) ||
-        take_all(objects, a, "oolI") < 0)
-        return NULL;
-    const Place *starts = a[2].view.buf;
-    Place *out = a[3].view.buf;
-    Py_ssize_t count = a[2].count, found = 0;
-    if (size < 63 || low < 0 || low >= size || a[1].count < a[0].count / 8 || a[3].count < count) {
-        give_back(a, 4);
-        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
-    }
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (may_stand(a[0].view.buf, a[1].view.buf, a[0].count, starts[i], size, low, -1))
-            out[found++] = starts[i];
-    Py_END_ALLOW_THREADS
-    give_back(a, 4);
-    return PyLong_FromSsize_t(found);
-}
-
 /* ------------------------------------------------------------------ sieve.py */
 
 #define GROUPS 16
@@ -844,6 +818,15 @@ static void add_places(Numbers *n, const Place *begins, Py_ssize_t begin_count, 
         add_halves(n, ends[i] - words, encoding);
 }
 
+/* Whether all of an array's places are from `first` to `last`. */
+static int are_words(const Array *array, Place first, Place last) {
+    const Place *places = array->view.buf;
+    for (Py_ssize_t i = 0; i < array->count; i++)
+        if (places[i] < first || places[i] > last)
+            return 0;
+    return 1;
+}
+
 static int by_place(const void *one, const void *other) {
     Place a = *(const Place *)one, b = *(const Place *)other;
     return (a > b) - (a < b);
@@ -890,10 +873,7 @@ static PyObject *rsa_integers(PyObject *self, PyObject *args) {
                a[11].count >= 2 * kinds * ENCODINGS;
     for (Py_ssize_t i = 0; i < kinds && fits; i++)
         fits = sizes[i] >= 64 && sizes[i] % 8 == 0 && sizes[i] <= MOST_SIEVED && sizes[i] / 2 <= sieve.digits;
-    for (Py_ssize_t i = 0; i < a[2].count && fits; i++)
-        fits = begins[i] >= 0 && begins[i] < words;
-    for (Py_ssize_t i = 0; i < a[3].count && fits; i++)
-        fits = ends[i] >= 0 && ends[i] <= words;
+    fits = fits && are_words(&a[2], 0, words - 1) && are_words(&a[3], 0, words);
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t part = 0; part < kinds * ENCODINGS && fits; part++) {
         int encoding = (int)(part % ENCODINGS);
@@ -915,6 +895,66 @@ static PyObject *rsa_integers(PyObject *self, PyObject *args) {
     }
     Py_END_ALLOW_THREADS
     give_back(a, 12);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    Py_RETURN_NONE;
+}
+
+/* ------------------------------------------------------------------ rsa_exponents.py */
+
+/* All the places of one width and encoding, of moduli of `words` words; see rsa_exponents._clues. */
+static void add_exponents(Numbers *n, const Place *begins, Py_ssize_t begin_count, const Place *ends,
+                          Py_ssize_t end_count, int encoding, Place words) {
+    Py_ssize_t next = 0;
+    for (Py_ssize_t i = 0; i < begin_count; i++) {
+        for (Place half = -4; half <= 4; half += 4)
+            add_number(n, 8 * begins[i] + half);
+        while (next < end_count && ends[next] < begins[i] + words - 2)
+            next++;
+        if (encoding == OCTETS && next < end_count && ends[next] <= begins[i] + words + 1)
+            for (Place shift = -15; shift < 8; shift++)
+                add_number(n, 8 * begins[i] + shift);
+    }
+    for (Py_ssize_t i = 0; i < end_count; i++) {
+        for (Place half = -4; half <= 4; half += 4)
+            add_number(n, 8 * (ends[i] - words) + half);
+        if (n->size < 8 * words)
+            add_number(n, 8 * ends[i] - n->size);
+    }
+}
+
+/* For each of `sizes` (bytes of a modulus) the places of its exponents, one after the other in `places`: limbs, words of
+   Java, octets, and octets of one byte less. `totals` says how many, and the last of them whether there was no room. */
+static PyObject *rsa_exponents(PyObject *self, PyObject *args) {
+    PyObject *objects[7];
+    Array a[7];
+    if (!PyArg_ParseTuple(args, "OOOOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
+                          &objects[6]) ||
+        take_all(objects, a, "oolllII") < 0)
+        return NULL;
+    static const int READINGS[] = {LIMBS, JAVA, OCTETS, OCTETS};
+    const Place *sizes = a[4].view.buf;
+    Place *totals = a[6].view.buf, words = a[0].count / 8;
+    Py_ssize_t kinds = a[4].count, used = 0;
+    int fits = a[1].count >= words && a[6].count >= 4 * kinds + 1;
+    for (Py_ssize_t i = 0; i < kinds && fits; i++)
+        fits = sizes[i] >= 64 && sizes[i] % 8 == 0;
+    fits = fits && are_words(&a[2], -1, words) && are_words(&a[3], 0, words + 1);
+    Py_BEGIN_ALLOW_THREADS
+    if (fits)
+        totals[4 * kinds] = 0;
+    for (Py_ssize_t part = 0; part < 4 * kinds && fits; part++) {
+        int encoding = READINGS[part % 4];
+        Place size = sizes[part / 4] - (part % 4 == 3), low[] = {0, size - 1, size - 4};
+        Numbers n = {a[0].view.buf, a[1].view.buf, a[0].count, size, low[encoding], -1,
+                     (Place *)a[5].view.buf + used, 0, a[5].count - used};
+        add_exponents(&n, a[2].view.buf, a[2].count, a[3].view.buf, a[3].count, encoding, sizes[part / 4] / 8);
+        totals[part] = sort_once(n.out, n.found);
+        totals[4 * kinds] |= n.found == n.room;
+        used += totals[part];
+    }
+    Py_END_ALLOW_THREADS
+    give_back(a, 7);
     if (!fits)
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     Py_RETURN_NONE;
@@ -1374,7 +1414,8 @@ static PyMethodDef methods[] = {
      "borders(words, random, dense, begins, ends, first, after, least, uneven) -> (number of first, of after)"},
     {"digit_starts", digit_starts, METH_VARARGS,
      "digit_starts(words, random, runs, starts, unused, width, least, tops, different, half_tops) -> number of starts"},
-    {"plausible", plausible, METH_VARARGS, "plausible(octets, dense, starts, kept, size, low) -> number kept"},
+    {"rsa_exponents", rsa_exponents, METH_VARARGS,
+     "rsa_exponents(octets, dense, begins, ends, sizes, places, totals)"},
     {"rsa_integers", rsa_integers, METH_VARARGS,
      "rsa_integers(octets, dense, begins, ends, sizes, least, weights, products, inverses, greatest, places, totals, "
      "multiples, most, uneven)"},

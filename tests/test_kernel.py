@@ -19,7 +19,7 @@ from dumpscan.matchers import aes_schedules, ec_scalars, integer_structures, int
 from dumpscan.matchers.base import View
 from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
-from dumpscan.matchers.sieve import without_small_factor
+from dumpscan.matchers.sieve import native_sieve, without_small_factor
 from dumpscan.model import Clue, ClueTable, Mapped, Span
 from dumpscan.prove import rsa
 from tests.makers.raw_keys import filler, heap, rsa_numbers
@@ -84,6 +84,18 @@ def view(data: bytes, phase: int = 0) -> View:
 SEEDS = range(24)
 BYTES = np.zeros(256, np.uint8)
 WORDS, FLAGS, PLACES = np.zeros(9, np.uint64), np.zeros(9, np.bool_), np.zeros(9, np.int64)
+OCTETS = WORDS.view(np.uint8)
+
+
+def integers_of(**others: object) -> tuple[object, ...]:
+    """What the kernel's search for RSA integers takes, but for some arrays."""
+    arrays = {
+        "octets": OCTETS, "dense": FLAGS, "begins": PLACES, "ends": PLACES, "sizes": np.array([64]),
+        "least": np.array([40]), "places": PLACES.copy(), "totals": np.zeros(6, np.int64),
+        **others,
+    }
+    places, totals = arrays.pop("places"), arrays.pop("totals")
+    return (*arrays.values(), *native_sieve(512), places, totals, 8, 9, 56)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -270,8 +282,15 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("digit_starts", (WORDS, FLAGS, np.array([9]), PLACES, 3 << 62, 4, 8, 1, 1, 1)),
         ("digit_numbers", (WORDS, np.array([4]), PLACES, 3 << 62, 4, 8, 0, 9)),
         ("digit_numbers", (WORDS, np.array([8, 16]), PLACES[:1], 3 << 62, 4, 8, 0, 9)),
-        ("plausible", (WORDS.view(np.uint8), FLAGS, np.array([0]), PLACES, 64, 64)),
-        ("plausible", (WORDS.view(np.uint8), FLAGS[:8], np.array([0]), PLACES, 64, 0)),
+        ("rsa_exponents", (OCTETS, FLAGS[:8], *[PLACES] * 2, np.array([64]), PLACES.copy(), np.zeros(5, np.int64))),
+        ("rsa_exponents", (OCTETS, FLAGS, *[PLACES] * 2, np.array([63]), PLACES.copy(), np.zeros(5, np.int64))),
+        ("rsa_exponents", (OCTETS, FLAGS, *[PLACES] * 2, np.array([64]), PLACES.copy(), np.zeros(4, np.int64))),
+        ("rsa_integers", integers_of(dense=FLAGS[:8])),
+        ("rsa_integers", integers_of(begins=np.array([9]))),
+        ("rsa_integers", integers_of(ends=np.array([-1]))),
+        ("rsa_integers", integers_of(sizes=np.array([60]))),
+        ("rsa_integers", integers_of(sizes=np.array([520]))),
+        ("rsa_integers", integers_of(totals=np.zeros(5, np.int64))),
         ("unaligned", (WORDS, np.array([1]), np.array([10]), np.array([32]), PLACES, np.zeros(1, np.int64))),
         ("unaligned", (WORDS, np.array([1]), np.array([2]), np.array([0]), PLACES, np.zeros(1, np.int64))),
         ("products", (WORDS, FLAGS, 43, 5, PLACES)),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class RsaExponents:
         for item in _clues(mapped):
             left -= len(item.starts) if isinstance(item, ClueTable) else 1
             if left < 0:
-                yield Clue("limit", b"", 0, 0, "", b"more places of RSA exponents than the limit of one window")
+                yield _limit()
                 return
             yield item
 
@@ -67,19 +68,56 @@ def _clues(mapped: WordMap) -> Iterator[Clue | ClueTable]:
     begins, ends = mapped.borders
     begins = _random_from(mapped, begins + 1) - 1  # the first and the last word may be a number's in part
     ends = _random_from(mapped, ends - _HEAD // 8 - 1) + _HEAD // 8 + 1
+    places = _places_at_once if kernel.native is not None else _places
+    for length, encoding, starts in places(mapped, begins, ends):
+        if starts is None:
+            yield _limit()
+        elif len(starts):
+            values = _highest(mapped.octets, starts, length, encoding)
+            yield ClueTable("rsa-exponent", values, starts + mapped.base, length, encoding)
+    yield from _digits(mapped)
+
+
+def _limit() -> Clue:
+    return Clue("limit", b"", 0, 0, "", b"more places of RSA exponents than the limit of one window")
+
+
+_Places = Iterator[tuple[int, str, Positions | None]]
+"""Bytes of a number and its encoding, and where such may stand, odd and looking random; None where there are too many.
+Octet strings have no leading zero, and may be one byte shorter than the modulus."""
+
+
+def _places_at_once(mapped: WordMap, begins: Positions, ends: Positions) -> _Places:
+    assert kernel.native is not None
+    found, totals = np.empty(2 * MAX_CLUES, np.int64), np.zeros(4 * len(SIZES) + 1, np.int64)
+    kernel.native.rsa_exponents(mapped.octets, mapped.dense, begins, ends, np.array(SIZES), found, totals)
+    *counts, capped = totals.tolist()
+    if capped:
+        yield 0, "", None
+        return
+    first = 0
+    for (size, (encoding, shorter)), count in zip(product(SIZES, _READINGS), counts, strict=True):
+        yield size - shorter, encoding, found[first : first + count]
+        first += count
+
+
+_READINGS = (("limbs-le", 0), ("words-msw-le32", 0), ("octets", 0), ("octets", 1))
+"""Encodings, and how many bytes a number is shorter than its modulus."""
+
+
+def _places(mapped: WordMap, begins: Positions, ends: Positions) -> _Places:
     ending = np.zeros(len(mapped.words) + 2, np.bool_)  # the last stands for all beyond
     ending[ends] = True
     for size in SIZES:
         words = size // 8
         places = 8 * np.concatenate([begins, ends - words])
         halves = (places[:, None] + _HALVES).ravel()
-        yield from _fixed(mapped, "limbs-le", halves, size)
-        yield from _fixed(mapped, "words-msw-le32", halves, size)
         alone = begins[ending[np.minimum(begins[:, None] + words - _SHORTER, len(ending) - 1)].any(axis=1)]
         octets = np.concatenate([halves, (8 * alone[:, None] + _UNALIGNED).ravel()])
-        yield from _fixed(mapped, "octets", octets, size)
-        yield from _fixed(mapped, "octets", np.concatenate([octets, 8 * ends - size + 1]), size - 1)
-    yield from _digits(mapped)
+        yield size, "limbs-le", _dense(mapped, halves, size, 0)
+        yield size, "words-msw-le32", _dense(mapped, halves, size, size - 4)
+        yield size, "octets", _dense(mapped, octets, size, size - 1)
+        yield size - 1, "octets", _dense(mapped, np.concatenate([octets, 8 * ends - size + 1]), size - 1, size - 2)
 
 
 def _random_from(mapped: WordMap, words: Positions) -> Positions:
@@ -89,24 +127,9 @@ def _random_from(mapped: WordMap, words: Positions) -> Positions:
     return words[random_like(rows(mapped.octets, 8 * words, _HEAD))]
 
 
-def _fixed(mapped: WordMap, encoding: str, starts: Positions, length: int) -> Iterator[ClueTable]:
-    """Numbers of ``length`` bytes; octet strings have no leading zero, and may be one byte shorter than the modulus."""
-    octets = mapped.octets
-    starts = _dense(
-        mapped, starts, length, {"limbs-le": 0, "octets": length - 1, "words-msw-le32": length - 4}[encoding]
-    )
-    if len(starts):
-        yield ClueTable(
-            "rsa-exponent", _highest(octets, starts, length, encoding), starts + mapped.base, length, encoding
-        )
-
-
 def _dense(mapped: WordMap, starts: Positions, length: int, lowest: int) -> Positions:
     """Those of ``starts``, each once, where a number is odd, whose lowest byte that is, and looks random."""
     octets, dense = mapped.octets, mapped.dense
-    if kernel.native is not None:
-        odd = np.empty(len(starts), np.int64)
-        return different(odd[: kernel.native.plausible(octets, dense, starts, odd, length, lowest)])
     starts = different(starts[(starts >= 0) & (starts <= len(octets) - length)])
     starts = starts[octets[starts + lowest] & 1 == 1]
     first = -(-starts // 8)
