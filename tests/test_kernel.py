@@ -90,8 +90,14 @@ OCTETS = WORDS.view(np.uint8)
 def integers_of(**others: object) -> tuple[object, ...]:
     """What the kernel's search for RSA integers takes, but for some arrays."""
     arrays = {
-        "octets": OCTETS, "dense": FLAGS, "begins": PLACES, "ends": PLACES, "sizes": np.array([64]),
-        "least": np.array([40]), "places": PLACES.copy(), "totals": np.zeros(6, np.int64),
+        "octets": OCTETS,
+        "dense": FLAGS,
+        "begins": PLACES,
+        "ends": PLACES,
+        "sizes": np.array([64]),
+        "least": np.array([40]),
+        "places": PLACES.copy(),
+        "totals": np.zeros(6, np.int64),
         **others,
     }
     places, totals = arrays.pop("places"), arrays.pop("totals")

@@ -48,15 +48,15 @@ class Jwk:
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
         lanes = Lanes(view)
         plain: dict[int, _Text] = {}
-        seen: set[tuple[int, int]] = set()
+        seen: set[Span] = set()
         for hit in hits:
             lane, at = lanes.at(hit.start, _ANCHORS[hit.anchor][1])
             text = plain.get(id(lane))
             if text is None:
                 text = plain[id(lane)] = _Text(lane)
             found = text.object_around(at)
-            if found and (id(lane), found.start) not in seen:
-                seen.add((id(lane), found.start))
+            if found and (place := lane.span(found.start, found.end)) not in seen:
+                seen.add(place)
                 yield from found.evidence()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from dumpscan.matchers.base import View
 from dumpscan.model import Span
+from dumpscan.windows import MARGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +29,30 @@ class Lane:
         return {1: "utf-8", 2: "utf-16le", 4: "utf-32le"}[self.width]
 
 
+PART = 1 << 20
+"""Bytes of a window that share a lane: to copy all of a window takes longer than to judge the few hits that most have."""
+
+
 class Lanes:
     """The lanes of one view, each made when it is first asked for."""
 
     def __init__(self, view: View) -> None:
         self._data = view.data
-        self._made: dict[tuple[int, int], Lane] = {}
+        self._made: dict[tuple[int, int, int], Lane] = {}
 
     def at(self, start: int, width: int) -> tuple[Lane, int]:
-        """The lane in which window position ``start`` begins a character, and the index of that character."""
-        phase = start % width
-        lane = self._made.get((phase, width))
+        """The lane in which window position ``start`` begins a character, and the index of that character.
+
+        It reaches as far around that as a matcher may look, :data:`dumpscan.windows.MARGIN`.
+        """
+        part, phase = start // PART, start % width
+        lane = self._made.get((part, phase, width))
         if lane is None:
-            lane = self._made[phase, width] = Lane(_characters(self._data[phase:], width), phase, width)
-        return lane, (start - phase) // width
+            base = max(part * PART - MARGIN, 0)
+            base += (phase - base) % width
+            text = _characters(self._data[base : (part + 1) * PART + MARGIN], width)
+            lane = self._made[part, phase, width] = Lane(text, base, width)
+        return lane, (start - lane.base) // width
 
 
 def _characters(data: memoryview, width: int) -> bytes:
