@@ -83,6 +83,8 @@ def _until_wrong(found: Iterator[Candidate]) -> Iterator[Candidate]:
 
 
 def _keytab(data: memoryview, start: int) -> Iterator[Candidate]:
+    if data[start + 6 : start + 7] != b"\0":  # of the number of parts: what most heaps have hits of ends here
+        return
     reader = _Reader(data, start + 2)
     for _ in range(_ENTRIES):
         size = reader.number(4)

@@ -30,7 +30,7 @@ class Lane:
 
 
 PART = 1 << 20
-"""Bytes of a window that share a lane: to copy all of a window takes longer than to judge the few hits that most have."""
+"""Bytes of a window that share a lane: to copy all of it takes longer than to judge the few hits that most have."""
 
 
 class Lanes:
