@@ -347,6 +347,7 @@ static void multiply_lanes(const Field *f, const Limb *rows, Py_ssize_t row_coun
             memset(xs + i * size, 255, (size_t)size * sizeof(Limb));
 }
 
+/* The same of any number of scalars. */
 static void multiply_each(const Field *f, const Limb *rows, Py_ssize_t row_count, const Limb *order,
                           const Limb *scalars, Limb *xs, Py_ssize_t count, Lanes *lanes) {
     for (Py_ssize_t first = 0; first < count; first += LANES)
@@ -405,7 +406,7 @@ static PyObject *table(PyObject *self, PyObject *args) {
     return give_back(v, 5, lanes != NULL);
 }
 
-static int uses_ifma;
+static int uses_ifma; /* whether `multiples` takes eight scalars at a time where it can */
 
 static PyObject *use_ifma(PyObject *self, PyObject *args) {
     int wanted;
@@ -553,7 +554,7 @@ static PyObject *public_x(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"table", table, METH_VARARGS, "table(p, a, x, y, rows): a comb of the point (x, y), 255 points a row"},
     {"multiples", multiples, METH_VARARGS, "multiples(p, rows, order, scalars, xs)"},
-    {"use_ifma", use_ifma, METH_VARARGS, "use_ifma(wanted): whether multiples uses AVX-512 IFMA, where the processor has it"},
+    {"use_ifma", use_ifma, METH_VARARGS, "use_ifma(wanted): use AVX-512 IFMA for multiples, or do not; whether it is used"},
     {"public_x", public_x, METH_VARARGS,
      "public_x(p, third, d, values, lows, form): x of the Weierstrass form; all ones where there is none"},
     {"sides", sides, METH_VARARGS, "sides(p, a, b, values, squares, cubics, divided)"},

@@ -1,24 +1,25 @@
-/* Multiples of a generator, of eight scalars at a time, with AVX-512 IFMA: a part of _curves.c, and equal to
-   multiply_lanes there in all that comes out.
+/* Multiples of a generator, eight scalars at a time, with AVX-512 IFMA. A part of _curves.c; what comes out is what
+   multiply_each there gives.
 
-   A vector holds one limb of 52 bits of each of eight numbers. R is 2^(52 * size) here and at least 16 * p, so that
-   numbers need not be below p: of a product below 16 * p^2 Montgomery's reduction leaves less than 2 * p. What a number
-   is below stands where it is declared. */
+   A vector holds one limb, of 52 bits, of each of eight numbers. R is 2^(52 * size) here, and more than 16 * p, so that
+   numbers need not be below p: Montgomery's reduction leaves less than 2 * p of a product below 16 * p^2. */
 
-#if defined(__x86_64__) && !defined(_WIN32) && !defined(__CYGWIN__) /* GCC aligns no vectors on the stack of Windows */
+/* On Windows GCC does not align vectors on the stack: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=54412 */
+#if defined(__x86_64__) && !defined(_WIN32) && !defined(__CYGWIN__)
 
 #include <immintrin.h>
 
 #define IFMA __attribute__((target("avx512f,avx512ifma")))
 #define MASK ((1ULL << 52) - 1)
 
-enum { WIDEST = 11, GROUPS = 256, TILES = 2 * (DIGITS + 1) / 8 };
+enum { WIDEST = 11, GROUPS = 512, TILES = 2 * (DIGITS + 1) / 8 };
 
 typedef uint64_t Vector __attribute__((vector_size(64)));
 typedef int64_t Signed __attribute__((vector_size(64)));
 typedef Vector Wide[WIDEST];
 
-/* `times` are 0 to 5 times p; `inverse` is -1/p modulo 2^52, `one` is R, `entry` makes R * v of 2^(64 * limbs) * v. */
+/* `times` are 0 to 5 times p, `inverse` is -1/p modulo 2^52, `one` is R modulo p; times `entry` a number becomes R * v
+   that was 2^(64 * limbs) * v, as in tables. `exponent` is p - 2. */
 typedef struct {
     int size;
     Limb exponent[MOST];
@@ -26,14 +27,15 @@ typedef struct {
     Wide times[6], one, entry;
 } WideField;
 
-/* Eight scalars and the sums of their points. x < 4 * p, y < 3 * p, difference < 5 * p, before < 2 * p. */
+/* Eight scalars and the sums of their points: x < 4 * p, y < 3 * p, difference < 5 * p, before < 2 * p. `at` is where
+   among the tiles x of the points begins that are to be added now, in those that are `adding`. */
 typedef struct {
     Wide x, y, difference, before;
     Vector at;
     __mmask8 inside, begun, adding;
 } Group;
 
-/* A row of the table: the coordinates x, y, x, y, ... of its points, eight a tile, all below p. */
+/* The tiles are one row of the table: x, y, x, y, ... of its points, below p, eight numbers each. */
 typedef struct {
     WideField field;
     Wide tiles[TILES];
@@ -104,7 +106,7 @@ IFMA static void multiply_wide(const WideField *f, Vector *out, const Vector *a,
     }
 }
 
-/* a - b + `times` * p, which must not be negative. */
+/* a - b + `times` * p, which must not be negative; limbs of b may be of more than 52 bits. */
 INLINE IFMA void subtract_wide(const WideField *f, Vector *out, const Vector *a, const Vector *b, int times,
                                const int size) {
     Vector carry = all(0);
@@ -116,6 +118,7 @@ INLINE IFMA void subtract_wide(const WideField *f, Vector *out, const Vector *a,
     }
 }
 
+/* Less b, which must not be more than the number. */
 INLINE IFMA void subtract_where(__mmask8 where, Vector *out, const Vector *b, const int size) {
     Vector carry = all(0);
 #pragma GCC unroll 11
@@ -126,7 +129,8 @@ INLINE IFMA void subtract_where(__mmask8 where, Vector *out, const Vector *b, co
     }
 }
 
-/* Less `times` * p where the highest limb says that it is more; what is left is below (times + 1) * p, or as it was. */
+/* Less `times` * p where the highest limb alone says that the number is more. Below (times + 1) * p is then what was not
+   reduced, as p reaches into the highest limb. */
 INLINE IFMA void reduce_roughly(const WideField *f, Vector *number, int times, const int size) {
     const Vector *p = f->times[times];
     subtract_where(_mm512_cmpgt_epu64_mask((__m512i)number[size - 1], (__m512i)p[size - 1]), number, p, size);
@@ -142,10 +146,10 @@ INLINE IFMA void reduce_wide(const WideField *f, Vector *number, const int size)
     subtract_where(_mm512_cmpeq_epi64_mask((__m512i)carry, (__m512i)all(0)), number, p, size);
 }
 
-/* Where a number between 0 and 5 * p, exclusive, is a multiple of p. */
-INLINE IFMA __mmask8 multiples_of_p(const WideField *f, const Vector *number, const int size) {
-    Vector factor = low(all(0), number[0], f->inverse); /* -k modulo 2^52 where it is k * p */
-    __mmask8 found = 0, maybe = _mm512_cmpgt_epu64_mask((__m512i)factor, (__m512i)all(MASK - 4));
+/* Which of `where` are 1 to 4 times p. */
+INLINE IFMA __mmask8 multiples_of_p(const WideField *f, const Vector *number, __mmask8 where, const int size) {
+    Vector factor = low(all(0), number[0], f->inverse); /* -k modulo 2^52 of k * p */
+    __mmask8 found = 0, maybe = _mm512_mask_cmpgt_epu64_mask(where, (__m512i)factor, (__m512i)all(MASK - 4));
     if (__builtin_expect(maybe, 0))
         for (int times = 1; times < 5; times++) {
             __mmask8 equal = maybe;
@@ -225,12 +229,13 @@ INLINE IFMA void set_wide_field(WideField *f, const Field *from, int limbs, int 
     }
 }
 
-/* Eight words, `stride` words apart; 0 where not. */
-INLINE IFMA Vector gather(const Limb *words, Py_ssize_t stride, __mmask8 where) {
-    __m512i at = _mm512_mullox_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(stride));
+/* Eight words, `stride` words apart; 0 for those that are not to be read. */
+INLINE IFMA Vector gather(const Limb *words, int stride, __mmask8 where) {
+    __m512i at = _mm512_mul_epu32(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(stride));
     return (Vector)_mm512_mask_i64gather_epi64((__m512i)all(0), where, at, words, 8);
 }
 
+/* The tiles of a row of the table. */
 INLINE IFMA void fill_tiles(WideLanes *w, const Limb *row, const int limbs, const int size) {
     for (int tile = 0; tile < TILES; tile++) {
         Vector words[MOST];
@@ -243,16 +248,16 @@ INLINE IFMA void fill_tiles(WideLanes *w, const Limb *row, const int limbs, cons
     }
 }
 
-/* x (y: 1) of the points at `group->at`; `number` where not. */
-INLINE IFMA void take_terms(const WideLanes *w, const Group *group, Vector *number, int y, __mmask8 where,
+/* x, or y, of the group's points to be added; elsewhere `number` stays. */
+INLINE IFMA void take_terms(const WideLanes *w, const Group *group, Vector *number, int is_y, __mmask8 where,
                             const int size) {
 #pragma GCC unroll 11
     for (int i = 0; i < size; i++)
         number[i] = (Vector)_mm512_mask_i64gather_epi64((__m512i)number[i], where, (__m512i)group->at,
-                                                        (const Limb *)&w->tiles[0][i] + y, 8);
+                                                        (const Limb *)&w->tiles[0][i] + is_y, 8);
 }
 
-/* The entries of a row that the group's digits name. */
+/* Say by the digits of a row what is to be added. */
 INLINE IFMA void set_digits(Group *group, const Limb *scalars, Py_ssize_t row, const int limbs) {
     Vector digit = gather(scalars + row / 8, limbs, group->inside) >> (row % 8 * 8) & all(255);
     Vector place = (digit - 1) << 1;
@@ -266,7 +271,7 @@ INLINE IFMA void replace(Vector *number, __mmask8 where, const Vector *other, co
         number[i] = (Vector)_mm512_mask_mov_epi64((__m512i)number[i], where, (__m512i)other[i]);
 }
 
-/* Add the group's terms, given the inverses of its differences times a number, and that number's */
+/* As in add_points: `inverse` is that of this group's and all earlier differences of its chain. */
 INLINE IFMA void add_terms(const WideLanes *w, Group *group, Vector *inverse, const int size) {
     const WideField *f = &w->field;
     Wide slope, term, x, y, square;
@@ -291,6 +296,8 @@ INLINE IFMA void add_terms(const WideLanes *w, Group *group, Vector *inverse, co
     replace(group->y, group->adding, y, size);
 }
 
+/* As multiply_lanes. Differences are multiplied in two chains, of which the processor does one while it waits for the
+   other; inverted are the products of all lanes at once. */
 INLINE IFMA void multiply_groups(WideLanes *w, const Limb *rows, Py_ssize_t row_count, const Limb *order,
                                  const Limb *scalars, Limb *xs, Py_ssize_t count, const int limbs, const int size) {
     const WideField *f = &w->field;
@@ -321,8 +328,8 @@ INLINE IFMA void multiply_groups(WideLanes *w, const Limb *rows, Py_ssize_t row_
             memset(term, 0, sizeof term);
             take_terms(w, group, term, 0, group->adding, size);
             subtract_wide(f, group->difference, term, group->x, 4, size);
-            __mmask8 none = multiples_of_p(f, group->difference, size) | (__mmask8)~group->adding;
-            replace(group->difference, none, f->one, size);
+            __mmask8 sound = group->adding & ~multiples_of_p(f, group->difference, group->adding, size);
+            replace(group->difference, (__mmask8)~sound, f->one, size);
             memcpy(group->before, products[i % 2], sizeof group->before);
             multiply_wide(f, products[i % 2], products[i % 2], group->difference);
         }
@@ -350,10 +357,9 @@ INLINE IFMA void multiply_groups(WideLanes *w, const Limb *rows, Py_ssize_t row_
     }
 }
 
-/* As multiply_lanes, in `memory` of wide_memory() octets. */
-INLINE IFMA void multiply_wide_lanes(const Field *from, const Limb *rows, Py_ssize_t row_count, const Limb *order,
-                                     const Limb *scalars, Limb *xs, Py_ssize_t count, WideLanes *w, const int limbs,
-                                     const int size) {
+INLINE IFMA void multiply_blocks(const Field *from, const Limb *rows, Py_ssize_t row_count, const Limb *order,
+                                 const Limb *scalars, Limb *xs, Py_ssize_t count, WideLanes *w, const int limbs,
+                                 const int size) {
     set_wide_field(&w->field, from, limbs, size);
     for (Py_ssize_t first = 0; first < count; first += 8 * GROUPS) {
         Py_ssize_t some = count - first < 8 * GROUPS ? count - first : 8 * GROUPS;
@@ -361,24 +367,25 @@ INLINE IFMA void multiply_wide_lanes(const Field *from, const Limb *rows, Py_ssi
     }
 }
 
+/* As multiply_each, in `memory` of wide_memory() octets, for what fits_wide(). */
 IFMA static void multiply_eights(const Field *f, const Limb *rows, Py_ssize_t row_count, const Limb *order,
                                  const Limb *scalars, Limb *xs, Py_ssize_t count, void *memory) {
     WideLanes *w = (WideLanes *)(((uintptr_t)memory + 63) & ~(uintptr_t)63);
     switch (f->size) {
     case 4:
-        multiply_wide_lanes(f, rows, row_count, order, scalars, xs, count, w, 4, 5);
+        multiply_blocks(f, rows, row_count, order, scalars, xs, count, w, 4, 5);
         return;
     case 6:
-        multiply_wide_lanes(f, rows, row_count, order, scalars, xs, count, w, 6, 8);
+        multiply_blocks(f, rows, row_count, order, scalars, xs, count, w, 6, 8);
         return;
     case 7:
-        multiply_wide_lanes(f, rows, row_count, order, scalars, xs, count, w, 7, 9);
+        multiply_blocks(f, rows, row_count, order, scalars, xs, count, w, 7, 9);
         return;
     case 8:
-        multiply_wide_lanes(f, rows, row_count, order, scalars, xs, count, w, 8, 10);
+        multiply_blocks(f, rows, row_count, order, scalars, xs, count, w, 8, 10);
         return;
     default:
-        multiply_wide_lanes(f, rows, row_count, order, scalars, xs, count, w, 9, 11);
+        multiply_blocks(f, rows, row_count, order, scalars, xs, count, w, 9, 11);
     }
 }
 
@@ -389,7 +396,7 @@ static size_t wide_memory(Py_ssize_t count) {
 
 static int has_ifma(void) { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512ifma"); }
 
-/* Whether p has a size that multiply_eights knows, and R is at least 16 * p and the highest limb not 0. */
+/* Whether p has a size that multiply_eights knows, R is more than 16 * p, and the highest limb of 52 bits is not 0. */
 static int fits_wide(const Field *f) {
     static const int sizes[MOST + 1] = {[4] = 5, [6] = 8, [7] = 9, [8] = 10, [9] = 11};
     int size = sizes[f->size], bits = 64 * f->size - __builtin_clzll(f->p[f->size - 1]);
