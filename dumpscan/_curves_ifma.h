@@ -394,7 +394,10 @@ static size_t wide_memory(Py_ssize_t count) {
     return 63 + sizeof(WideLanes) + groups * sizeof(Group);
 }
 
-static int has_ifma(void) { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512ifma"); }
+static int has_ifma(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512ifma");
+}
 
 /* Whether p has a size that multiply_eights knows, R is more than 16 * p, and the highest limb of 52 bits is not 0. */
 static int fits_wide(const Field *f) {
