@@ -554,7 +554,8 @@ static PyObject *public_x(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"table", table, METH_VARARGS, "table(p, a, x, y, rows): a comb of the point (x, y), 255 points a row"},
     {"multiples", multiples, METH_VARARGS, "multiples(p, rows, order, scalars, xs)"},
-    {"use_ifma", use_ifma, METH_VARARGS, "use_ifma(wanted): whether multiples uses AVX-512 IFMA now; it must be there"},
+    {"use_ifma", use_ifma, METH_VARARGS,
+     "use_ifma(wanted): whether multiples uses AVX-512 IFMA from now on: where it is wanted, and there"},
     {"public_x", public_x, METH_VARARGS,
      "public_x(p, third, d, values, lows, form): x of the Weierstrass form; all ones where there is none"},
     {"sides", sides, METH_VARARGS, "sides(p, a, b, values, squares, cubics, divided)"},

@@ -54,7 +54,8 @@ INLINE IFMA Vector high(Vector sum, Vector a, Vector b) {
 }
 
 /* a * b / R, below 2 * p. */
-INLINE IFMA void multiply_wide_sized(const WideField *f, Vector *out, const Vector *a, const Vector *b, const int size) {
+INLINE IFMA void multiply_wide_sized(const WideField *f, Vector *out, const Vector *a, const Vector *b,
+                                     const int size) {
     const Vector *p = f->times[1];
     Vector lows[2 * WIDEST], highs[2 * WIDEST], carry = all(0);
 #pragma GCC unroll 22
@@ -129,8 +130,8 @@ INLINE IFMA void subtract_where(__mmask8 where, Vector *out, const Vector *b, co
     }
 }
 
-/* Less `times` * p where the highest limb alone says that the number is more. Below (times + 1) * p is then what was not
-   reduced, as p reaches into the highest limb. */
+/* Less `times` * p where the highest limb alone says that the number is more. What was not reduced is then below
+   (times + 1) * p, as p reaches into the highest limb. */
 INLINE IFMA void reduce_roughly(const WideField *f, Vector *number, int times, const int size) {
     const Vector *p = f->times[times];
     subtract_where(_mm512_cmpgt_epu64_mask((__m512i)number[size - 1], (__m512i)p[size - 1]), number, p, size);
