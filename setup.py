@@ -7,12 +7,13 @@ setup(
         Extension(
             f"dumpscan.{name}",
             [f"dumpscan/{name}.c"],
+            depends=[f"dumpscan/{part}" for part in parts],
             extra_compile_args=["-O3"],
             define_macros=[("Py_LIMITED_API", "0x030b0000")],
             py_limited_api=True,
             optional=True,
         )
-        for name in ("_kernel", "_curves")
+        for name, parts in (("_kernel", ()), ("_curves", ("_curves_ifma.h",)))
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

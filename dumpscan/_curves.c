@@ -313,6 +313,50 @@ static void fill_table(const Field *f, Limb *rows, Py_ssize_t row_count, const P
     }
 }
 
+/* x of each scalar's multiple; all ones for a scalar that is 0 or not below the order. */
+static void multiply_lanes(const Field *f, const Limb *rows, Py_ssize_t row_count, const Limb *order,
+                           const Limb *scalars, Limb *xs, Py_ssize_t count, Lanes *lanes) {
+    const int size = f->size;
+    for (Py_ssize_t i = 0; i < count; i++)
+        lanes->state[i] = less(scalars + i * size, order, size) ? EMPTY : OUTSIDE;
+    for (Py_ssize_t row = 0; row < row_count; row++) {
+        Py_ssize_t some = 0;
+        for (Py_ssize_t i = 0; i < count; i++) {
+            const Limb *scalar = scalars + i * size;
+            int digit = (int)(scalar[row / 8] >> (row % 8 * 8) & 255);
+            if (!digit || lanes->state[i] == OUTSIDE)
+                continue;
+            const Limb *term = entry((Limb *)rows + row * DIGITS * 2 * size, digit, size);
+            if (lanes->state[i] == BEGUN) {
+                lanes->additions[some].sum = &lanes->sums[i];
+                lanes->additions[some++].term = term;
+            } else {
+                memcpy(lanes->sums[i].x, term, (size_t)size * sizeof(Limb));
+                memcpy(lanes->sums[i].y, term + size, (size_t)size * sizeof(Limb));
+                lanes->state[i] = BEGUN;
+            }
+        }
+        if (some)
+            add_points(f, lanes->additions, some);
+    }
+    const Number unit = {1};
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (lanes->state[i] == BEGUN)
+            multiply(f, xs + i * size, lanes->sums[i].x, unit);
+        else
+            memset(xs + i * size, 255, (size_t)size * sizeof(Limb));
+}
+
+/* The same of any number of scalars. */
+static void multiply_each(const Field *f, const Limb *rows, Py_ssize_t row_count, const Limb *order,
+                          const Limb *scalars, Limb *xs, Py_ssize_t count, Lanes *lanes) {
+    for (Py_ssize_t first = 0; first < count; first += LANES)
+        multiply_lanes(f, rows, row_count, order, scalars + first * f->size, xs + first * f->size,
+                       count - first < LANES ? count - first : LANES, lanes);
+}
+
+#include "_curves_ifma.h"
+
 /* ------------------------------------------------------------------ what Python calls */
 
 static int take(PyObject **objects, Py_buffer *views, int count, int read_only) {
@@ -362,38 +406,14 @@ static PyObject *table(PyObject *self, PyObject *args) {
     return give_back(v, 5, lanes != NULL);
 }
 
-/* x of each scalar's multiple; all ones for a scalar that is 0 or not below the order. */
-static void multiply_lanes(const Field *f, const Limb *rows, Py_ssize_t row_count, const Limb *order,
-                           const Limb *scalars, Limb *xs, Py_ssize_t count, Lanes *lanes) {
-    const int size = f->size;
-    for (Py_ssize_t i = 0; i < count; i++)
-        lanes->state[i] = less(scalars + i * size, order, size) ? EMPTY : OUTSIDE;
-    for (Py_ssize_t row = 0; row < row_count; row++) {
-        Py_ssize_t some = 0;
-        for (Py_ssize_t i = 0; i < count; i++) {
-            const Limb *scalar = scalars + i * size;
-            int digit = (int)(scalar[row / 8] >> (row % 8 * 8) & 255);
-            if (!digit || lanes->state[i] == OUTSIDE)
-                continue;
-            const Limb *term = entry((Limb *)rows + row * DIGITS * 2 * size, digit, size);
-            if (lanes->state[i] == BEGUN) {
-                lanes->additions[some].sum = &lanes->sums[i];
-                lanes->additions[some++].term = term;
-            } else {
-                memcpy(lanes->sums[i].x, term, (size_t)size * sizeof(Limb));
-                memcpy(lanes->sums[i].y, term + size, (size_t)size * sizeof(Limb));
-                lanes->state[i] = BEGUN;
-            }
-        }
-        if (some)
-            add_points(f, lanes->additions, some);
-    }
-    const Number unit = {1};
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (lanes->state[i] == BEGUN)
-            multiply(f, xs + i * size, lanes->sums[i].x, unit);
-        else
-            memset(xs + i * size, 255, (size_t)size * sizeof(Limb));
+static int uses_ifma; /* whether `multiples` takes eight scalars at a time where it can */
+
+static PyObject *use_ifma(PyObject *self, PyObject *args) {
+    int wanted;
+    if (!PyArg_ParseTuple(args, "p", &wanted))
+        return NULL;
+    uses_ifma = wanted && has_ifma();
+    return PyBool_FromLong(uses_ifma);
 }
 
 static PyObject *multiples(PyObject *self, PyObject *args) {
@@ -407,17 +427,20 @@ static PyObject *multiples(PyObject *self, PyObject *args) {
                v[1].len % (DIGITS * 2 * length) == 0 && v[3].len % length == 0 && v[4].len == v[3].len;
     if (fits)
         rows = v[1].len / (DIGITS * 2 * length);
-    Lanes *lanes = fits && rows <= length ? PyMem_Malloc(sizeof *lanes) : NULL;
-    if (lanes) {
+    fits = fits && rows <= length;
+    Py_ssize_t count = fits ? v[3].len / length : 0;
+    int wide = fits && uses_ifma && fits_wide(&f);
+    void *memory = fits ? PyMem_Malloc(wide ? wide_memory(count) : sizeof(Lanes)) : NULL;
+    if (memory) {
         Py_BEGIN_ALLOW_THREADS
-        Py_ssize_t count = v[3].len / length;
-        for (Py_ssize_t first = 0; first < count; first += LANES)
-            multiply_lanes(&f, v[1].buf, rows, v[2].buf, (const Limb *)v[3].buf + first * f.size,
-                           (Limb *)v[4].buf + first * f.size, count - first < LANES ? count - first : LANES, lanes);
+        if (wide)
+            multiply_eights(&f, v[1].buf, rows, v[2].buf, v[3].buf, v[4].buf, count, memory);
+        else
+            multiply_each(&f, v[1].buf, rows, v[2].buf, v[3].buf, v[4].buf, count, memory);
         Py_END_ALLOW_THREADS
-        PyMem_Free(lanes);
+        PyMem_Free(memory);
     }
-    return give_back(v, 5, lanes != NULL);
+    return give_back(v, 5, memory != NULL);
 }
 
 static PyObject *sides(PyObject *self, PyObject *args) {
@@ -531,6 +554,8 @@ static PyObject *public_x(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"table", table, METH_VARARGS, "table(p, a, x, y, rows): a comb of the point (x, y), 255 points a row"},
     {"multiples", multiples, METH_VARARGS, "multiples(p, rows, order, scalars, xs)"},
+    {"use_ifma", use_ifma, METH_VARARGS,
+     "use_ifma(wanted): whether multiples uses AVX-512 IFMA from now on: where it is wanted, and there"},
     {"public_x", public_x, METH_VARARGS,
      "public_x(p, third, d, values, lows, form): x of the Weierstrass form; all ones where there is none"},
     {"sides", sides, METH_VARARGS, "sides(p, a, b, values, squares, cubics, divided)"},
@@ -539,4 +564,7 @@ static PyMethodDef methods[] = {
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_curves", NULL, 0, methods, NULL, NULL, NULL, NULL};
 
-PyMODINIT_FUNC PyInit__curves(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit__curves(void) {
+    uses_ifma = has_ifma();
+    return PyModule_Create(&module);
+}

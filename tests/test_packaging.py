@@ -50,7 +50,7 @@ def _version(distribution: str) -> str:
 def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> None:
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "dumpscan").rglob("*") if path.is_file()}
     rules = {f"dumpscan/signatures/{path.name}" for path in (ROOT / "signatures").glob("*.yar")}
-    wanted = {name for name in package if not name.endswith((".pyc", ".c", ".so", ".pyd"))} | rules
+    wanted = {name for name in package if not name.endswith((".pyc", ".c", ".h", ".so", ".pyd"))} | rules
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     compiled = {name for name in held if name.endswith((".so", ".pyd"))}
     assert len(compiled) == 2 or not shutil.which("gcc")
