@@ -187,7 +187,7 @@ def test_products_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     moduli = np.concatenate([values[:800:7] * values[9:809:7], values[:90]])
 
     def pairs() -> list[tuple[int, int]]:
-        return sorted(rsa._likely_pairs(values, moduli, 300))
+        return sorted(map(tuple, rsa._likely_pairs((values, moduli)).tolist()))
 
     compiled, numpy = both(pairs, monkeypatch)
     assert compiled == numpy

@@ -72,7 +72,12 @@ class Kerberos:
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         readers = (_keytab, _ccache, _cred)
-        return [found for hit in hits for found in _until_wrong(readers[hit.anchor](view.data, hit.start))]
+        return [
+            found
+            for anchor, start in hits
+            if anchor or not any(view.data[start + 6 : start + 7])  # of a count below 9: heaps have thousands of others
+            for found in _until_wrong(readers[anchor](view.data, start))
+        ]
 
 
 def _until_wrong(found: Iterator[Candidate]) -> Iterator[Candidate]:
@@ -83,8 +88,6 @@ def _until_wrong(found: Iterator[Candidate]) -> Iterator[Candidate]:
 
 
 def _keytab(data: memoryview, start: int) -> Iterator[Candidate]:
-    if data[start + 6 : start + 7] != b"\0":  # of the number of parts: what most heaps have hits of ends here
-        return
     reader = _Reader(data, start + 2)
     for _ in range(_ENTRIES):
         size = reader.number(4)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dumpscan import kernel
 from dumpscan.keys import octets, rsa_key
 from dumpscan.matchers.limb_arithmetic import MOST_EXPONENT, exponent_fits, exponents, inverse64, little_endian, members
+from dumpscan.matchers.randomness import Positions
 from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Span
 from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
@@ -51,7 +53,7 @@ def prove(
     integers = Integers(clues, pointed_integers(clues, read, 500, 8192, limits))
     moduli = {key.numbers[0]: key.numbers[1] for key in publics if key.algorithm == "rsa"}
     keys: dict[bytes, Candidate] = {}
-    for candidate in _all(integers, moduli, limits):
+    for candidate in _all(integers, moduli, limits, means):
         keys.setdefault(candidate.identity, candidate)
     for candidate in _placed_exponents(
         clues, {n: e for n, e in moduli.items() if b"rsa:" + octets(n) not in keys}, means
@@ -60,9 +62,9 @@ def prove(
     return list(keys.values())
 
 
-def _all(integers: Integers, moduli: dict[int, int], limits: list[str]) -> Iterator[Candidate]:
+def _all(integers: Integers, moduli: dict[int, int], limits: list[str], means: Means) -> Iterator[Candidate]:
     found: set[int] = set()
-    for n, p in _products(integers):
+    for n, p in _products(integers, means):
         if n not in found:
             found.add(n)
             exponent = moduli.get(n, 0)
@@ -129,36 +131,44 @@ def _joined(integers: Integers, moduli: Iterable[int]) -> Iterator[tuple[int, in
                     yield n, p
 
 
-def _products(integers: Integers) -> Iterator[tuple[int, int]]:
+def _products(integers: Integers, means: Means) -> Iterator[tuple[int, int]]:
     """(n, p) where p, q and n are all candidates: the products of neighbours, looked up by their lowest limbs."""
+    asked: list[tuple[OfSize, Positions]] = []
+    tasks: list[_Pairing] = []
     for size, some in integers.by_size.items():
         greater = [integers.by_size[s].low for s in (2 * size, 2 * size - 1) if s in integers.by_size]
         odd = np.flatnonzero(some.low & np.uint64(1))
-        if not greater or size < 32 or not len(odd):
-            continue
-        low = some.low[odd]
-        steps = min(max(NEIGHBOURS, PAIRS // len(low)), len(low) - 1)
-        for pair in _likely_pairs(low, np.concatenate(greater), steps):
-            first, second = (some.value(int(odd[index])) for index in pair)
+        if greater and size >= 32 and len(odd):
+            asked.append((some, odd))
+            tasks.append((some.low[odd], np.concatenate(greater)))
+    for (some, odd), pairs in zip(asked, means.spread(_likely_pairs, tasks), strict=True):
+        for pair in pairs:
+            first, second = (some.value(index) for index in odd[pair].tolist())
             if integers.find(first * second):
                 yield first * second, first
 
 
-def _likely_pairs(low: Limbs, moduli: Limbs, steps: int) -> Iterator[tuple[int, int]]:
-    """The indices of pairs up to ``steps`` apart whose product has the lowest limb of one of ``moduli``."""
+_Pairing = tuple[Limbs, Limbs]
+"""Lowest limbs of what may be primes, and those of what may be moduli."""
+
+
+def _likely_pairs(task: _Pairing) -> NDArray[np.int32]:
+    """The indices (pairs x 2) of primes, not too far apart, whose product has the lowest limb of one of the moduli."""
+    low, moduli = task
+    steps = min(max(NEIGHBOURS, PAIRS // len(low)), len(low) - 1)
     is_modulus = members(moduli)
     if kernel.native is not None:
         seen, pairs = np.zeros(1 << _SEEN_BITS, np.bool_), np.empty(1 << 20, np.int64)
         seen[moduli >> np.uint64(64 - _SEEN_BITS)] = True
         count = kernel.native.products(low, seen, 64 - _SEEN_BITS, steps, pairs)
         if count < len(pairs):
-            first, second = pairs[:count] >> 32, pairs[:count] & 0xFFFFFFFF
-            kept = is_modulus(low[first] * low[second])
-            yield from zip(first[kept].tolist(), second[kept].tolist(), strict=True)
-            return
+            both = np.stack([pairs[:count] >> 32, pairs[:count] & 0xFFFFFFFF], axis=1).astype(np.int32)
+            return both[is_modulus(low[both[:, 0]] * low[both[:, 1]])]
+    found = [np.zeros((0, 2), np.int32)]
     for step in range(1, steps + 1):
-        for index in is_modulus(low[:-step] * low[step:]).tolist():
-            yield index, index + step
+        first = is_modulus(low[:-step] * low[step:]).astype(np.int32)
+        found.append(np.stack([first, first + np.int32(step)], axis=1))
+    return np.concatenate(found)
 
 
 def _from_exponents(n: int, e: int, integers: Integers) -> Iterator[Candidate]:
