@@ -22,15 +22,16 @@ def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Exe
     """A process pool whose workers are prepared, or None where one process does: few windows, or ``most`` 1.
 
     ``prepare`` is picklable and compiles what the work needs. Where processes are forked they share what was
-    compiled before; where they cannot be (macOS, Windows) each prepares itself.
+    compiled before; where they cannot be (macOS, Windows) each prepares itself. One process compiles what it comes
+    to need.
     """
     workers = min(most, len(windows))
-    forked = sys.platform == "linux"
-    if forked or workers <= 1:
-        prepare()
     if workers <= 1:
         yield None
         return
+    forked = sys.platform == "linux"
+    if forked:
+        prepare()
     context = multiprocessing.get_context("fork" if forked else "spawn")
     others = multiprocessing.active_children()
     executor = ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,))
