@@ -18,16 +18,18 @@ from enum import IntEnum
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yara
 
 from dumpscan import cache
 from dumpscan.errors import SignatureError
-from dumpscan.foreign_rules import ForeignFile, parse_foreign
 from dumpscan.model import Confidence, Severity
 from dumpscan.rule_source import Block, blocks, metas_of
 from dumpscan.validators import VALIDATORS
+
+if TYPE_CHECKING:
+    from dumpscan.foreign_rules import ForeignFile
 
 BOUNDARIES: Mapping[str, bytes] = {
     "word": b"A-Za-z0-9_",
@@ -130,6 +132,8 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
         if _is_ours(text):
             own += parse(text, str(path))
         else:
+            from dumpscan.foreign_rules import parse_foreign  # here, for few users have such rules
+
             foreign.append(parse_foreign(text, str(path), REQUIRED, warnings, refused, others))
     _refuse_duplicates(own)
     return Ruleset(tuple(own), "sha256:" + digest.hexdigest(), tuple(warnings), tuple(refused), tuple(foreign))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sized
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 from dumpscan.errors import IncompleteError, SourceError
 from dumpscan.protect import forbid_core_dumps
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 @contextmanager
@@ -29,6 +30,9 @@ def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Exe
     if workers <= 1:
         yield None
         return
+    import multiprocessing  # here, for it takes two hundredths of the start, and a small dump needs one process
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+
     forked = sys.platform == "linux"
     if forked:
         prepare()
@@ -66,6 +70,8 @@ def aside(
             finally:
                 stopped.set()
         return
+    import multiprocessing  # as above
+
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_tell, args=(partial(risky, stopped), sender), daemon=True)

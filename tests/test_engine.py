@@ -69,7 +69,7 @@ class _Telling:
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         for anchor, start in hits:
-            yield Clue(self.name, self.anchors[anchor], start, start + len(self.anchors[anchor]))
+            yield Clue(self.name, self.anchors[anchor], start, start + len(self.anchors[anchor]), "ascii")
 
 
 def test_a_matcher_gets_the_hits_of_its_anchors() -> None:

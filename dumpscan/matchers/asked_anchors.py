@@ -29,8 +29,8 @@ _ROW = 4
 
 @dataclass(frozen=True, slots=True)
 class AskedAnchors:
-    """``literals``, each once. That with index i asks for the rows ``ends[i - 1]`` to ``ends[i]`` of ``rows``, which lie
-    there end to end."""
+    """``literals``, each once. That with index i asks for the rows ``ends[i - 1]`` to ``ends[i]`` of ``rows``, in which
+    they lie end to end."""
 
     literals: tuple[bytes, ...] = field(repr=False)
     ends: array[int] = field(repr=False)
