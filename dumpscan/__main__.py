@@ -8,7 +8,7 @@ import os
 import sys
 
 _THRESHOLD = 100_000
-"""Objects allocated between two collections of garbage. Some 300,000 are made at the start, and stay."""
+"""Objects allocated between two collections of garbage. Some 40,000 are made at the start, and stay."""
 
 
 def main() -> None:
