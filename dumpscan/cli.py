@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -18,11 +18,10 @@ from dumpscan import __version__
 from dumpscan.baseline import dump_baseline, load_baseline
 from dumpscan.config import find_config, read_config
 from dumpscan.containers.folder import NAME as FOLDER
-from dumpscan.containers.opening import KINDS, UNREAD
-from dumpscan.containers.zips import Zip
+from dumpscan.containers.opening import UNREAD, kinds
 from dumpscan.decoders import WRAPPERS
 from dumpscan.errors import DumpscanError, IncompleteError, RedactionError, UsageError
-from dumpscan.formats.registry import FORMATS
+from dumpscan.formats.registry import formats
 from dumpscan.mask import printable
 from dumpscan.model import Confidence, Coverage, DumpReport, Finding, PublicKey, Report, Severity, Unread
 from dumpscan.parts import create_private, part_beside, remove
@@ -31,7 +30,6 @@ from dumpscan.report.signature_reference import markdown
 from dumpscan.report.writers import WRITERS
 from dumpscan.scan import Options, Progress, counts, silent
 from dumpscan.scan_container import scan_any
-from dumpscan.signature_check import check
 from dumpscan.signatures_loader import Ruleset, load
 
 EXIT = {"clean": 0, "findings": 1, "inconclusive": 3}
@@ -178,13 +176,15 @@ def baseline(dumps: tuple[str, ...], output: Path | None, **common: Any) -> int:
 @cli.command("formats")
 def formats_command() -> int:
     """List the formats, containers and wrappers that are recognised, and what is done with each."""
-    rows = [(fmt.name, f"{fmt.title}: {fmt.handling}") for fmt in FORMATS]
-    for kind in KINDS:
+    rows = [(fmt.name, f"{fmt.title}: {fmt.handling}") for fmt in formats()]
+    for kind in (packed := kinds()):
         unread = f"; not read: {kind.unread}" if kind.unread else ""
         rows.append((kind.name, f"{kind.title}: every member is scanned; the copy has the same members{unread}"))
     rows.append((FOLDER, "folder: as an archive; the copy is a folder"))
     rows += [
-        (name, "compressed file: taken off, and put on again around the copy") for name in WRAPPERS if name != Zip.name
+        (name, "compressed file: taken off, and put on again around the copy")
+        for name in WRAPPERS
+        if name not in [kind.name for kind in packed]
     ]
     rows += [(name, "archive: recognised, and not read; the verdict is inconclusive") for name in UNREAD.values()]
     width = max(len(name) for name, _ in rows)
@@ -219,6 +219,8 @@ def list_signatures(style: str) -> int:
 @click.argument("paths", nargs=-1, type=_EXISTING, metavar="[PATH]...")
 def check_signatures(paths: tuple[Path, ...]) -> int:
     """Test rules against their own examples and against the limits of the engine (default: the built-in rules)."""
+    from dumpscan.signature_check import check  # here, for a scan does not need it
+
     problems = list(check(paths))
     for problem in problems:
         click.echo(str(problem))
@@ -374,16 +376,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(signal.SIGHUP, _on_term)
     code = _run(arguments)
     if code == INCOMPLETE:  # an orderly exit may wait for ever for a pool's thread after a worker's death
-        leave(code)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
     sys.exit(code)
-
-
-def leave(code: int) -> NoReturn:
-    """End the process at once, what was written being written."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)
 
 
 def _open_streams() -> None:

@@ -6,8 +6,6 @@ than its configuration looks.
 
 from __future__ import annotations
 
-import configparser
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +43,8 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def _toml(path: Path) -> Mapping[str, Any]:
+    import tomllib  # here, for it takes a hundredth of the start, and few folders have the file
+
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -54,6 +54,8 @@ def _toml(path: Path) -> Mapping[str, Any]:
 
 
 def _section(path: Path) -> Mapping[str, str] | None:
+    import configparser  # as above
+
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(path.read_text("utf-8"))

@@ -7,12 +7,14 @@ it. A match belongs to the window that owns its first byte, and that rule is app
 from __future__ import annotations
 
 import time
+from array import array
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import accumulate, count, islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import uuid4
@@ -75,12 +77,25 @@ class Scanner:
 
     def __init__(self, matchers: Sequence[Matcher], engine: str | None = None) -> None:
         self._matchers = matchers
-        owners: dict[bytes, list[tuple[int, int]]] = {}
-        for m, matcher in enumerate(matchers):
-            for a, anchor in enumerate(matcher.anchors):
-                owners.setdefault(anchor, []).append((m, a))
-        self._owners = list(owners.values())
-        self._search = literal_search(list(owners), engine, cached=True)
+        # anchors are numbered through all matchers: tuples of the tens of thousands take long to make
+        self._firsts = list(accumulate((len(matcher.anchors) for matcher in matchers), initial=0))
+        self._others: dict[int, list[int]] = {}
+        numbers: dict[bytes, int] = {}
+        for matcher, first in zip(matchers, self._firsts, strict=False):
+            mine = dict(zip(matcher.anchors, count(first), strict=False))
+            for anchor in numbers.keys() & mine.keys():
+                self._others.setdefault(numbers[anchor], []).append(mine[anchor])
+                mine[anchor] = numbers[anchor]
+            numbers.update(mine)
+        self._numbers = array("I", numbers.values())
+        self._owners: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._search = literal_search(list(numbers), engine, cached=True)
+
+    def prepare(self) -> None:
+        """Load what the matchers would load when they first need it."""
+        for matcher in self._matchers:
+            if (load := getattr(matcher, "prepare", None)) is not None:
+                load()
 
     def evidence(self, view: View, timer: Counter[str], limits: list[str]) -> Iterator[Evidence]:
         """What the matchers say of ``view``, in positions; a matcher that fails is a limit, not a crash."""
@@ -111,12 +126,20 @@ class Scanner:
             found, capped = self._search.search(view.data[start:end], left)
             left -= len(found)
             for literal, position in found:
-                for m, a in self._owners[literal]:
+                for m, a in self._owners.get(literal) or self._owners_of(literal):
                     hits[m].append(Hit(a, start + position))
             if capped:
                 limits.append("more anchor hits than the limit of one window")
                 break
         return hits
+
+    def _owners_of(self, literal: int) -> tuple[tuple[int, int], ...]:
+        """The matchers that have the literal with this index, and which of their anchors it is. Few are ever met."""
+        number = self._numbers[literal]
+        numbers = (number, *self._others.get(number, ()))
+        places = ((bisect_right(self._firsts, n) - 1, n) for n in numbers)
+        self._owners[literal] = owners = tuple((m, n - self._firsts[m]) for m, n in places)
+        return owners
 
 
 @lru_cache(maxsize=2)
@@ -135,7 +158,7 @@ _READERS: dict[str, Reader] = {}
 
 def prepare(job: Job) -> None:
     """Compile what :func:`scan_window` needs: before processes are forked, so that they share it."""
-    _scanner_of(job)
+    _scanner_of(job).prepare()
 
 
 def read_window(job: Job, window: Window) -> tuple[memoryview, tuple[Span, ...], int]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from dumpscan.formats.hprof import Hprof
-from dumpscan.formats.hprof_objects import HeapIndex
-from dumpscan.formats.node_json import HeapSnapshot
-from dumpscan.formats.snapshot_objects import SnapshotIndex
 from dumpscan.model import Candidate, Span
 from dumpscan.source import Source
 from dumpscan.telling_names import LONGEST_VALUE, is_secret_value, is_telling, named_value
+
+if TYPE_CHECKING:
+    from dumpscan.formats.hprof_objects import HeapIndex
+    from dumpscan.formats.snapshot_objects import SnapshotIndex
 
 MAX_VALUES = 200_000
 """Values that are told of; a heap with more of them is a limit of the report."""
@@ -88,17 +88,21 @@ class Heap(Protocol):
 
 
 def _java(source: Source) -> tuple[Heap, Iterator[Candidate]]:
+    from dumpscan.formats.hprof_objects import HeapIndex  # here, for other dumps do not need it
+
     index = HeapIndex(source)
     return index, heap_values(source, index)
 
 
 def _javascript(source: Source) -> tuple[Heap, Iterator[Candidate]]:
+    from dumpscan.formats.snapshot_objects import SnapshotIndex  # as above
+
     index = SnapshotIndex(source)
     return index, snapshot_values(source, index)
 
 
 HEAPS: dict[str, Callable[[Source], tuple[Heap, Iterator[Candidate]]]] = {
-    Hprof.name: _java,
-    HeapSnapshot.name: _javascript,
+    "hprof": _java,
+    "v8-heap-snapshot": _javascript,
 }
 """By format: the index of a heap and its values. Raises :class:`dumpscan.errors.FormatError` as the index does."""

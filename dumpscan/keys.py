@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x448, x25519
 
 from dumpscan.model import Candidate, Component, Confidence, PublicKey, Severity, Span
@@ -85,8 +84,7 @@ def point_of(curve: str, scalar: int) -> tuple[int, int] | None:
 def okp_public(algorithm: str, seed: bytes) -> bytes:
     """The raw public key that belongs to the raw private key ``seed``."""
     cls, _ = _OKP[algorithm]
-    raw = serialization.PublicFormat.Raw
-    return cls.from_private_bytes(seed).public_key().public_bytes(serialization.Encoding.Raw, raw)
+    return cls.from_private_bytes(seed).public_key().public_bytes_raw()
 
 
 def okp_seed_size(algorithm: str) -> int:
@@ -357,5 +355,8 @@ def _spki_sha256(
     | x25519.X25519PublicKey
     | x448.X448PublicKey,
 ) -> str:
-    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    # here, for it brings SSH's files and all ciphers along: two hundredths of the start
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).hexdigest()

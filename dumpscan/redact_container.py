@@ -16,7 +16,7 @@ from typing import cast
 from dumpscan.containers.as_file import chunks
 from dumpscan.containers.base import Container, Member
 from dumpscan.containers.folder import NAME as FOLDER
-from dumpscan.containers.opening import KINDS, OpenedContainer, leaves, open_any
+from dumpscan.containers.opening import OpenedContainer, kinds, leaves, open_any
 from dumpscan.errors import RedactionError, UsageError
 from dumpscan.formats.registry import plain_view
 from dumpscan.parts import part_beside
@@ -222,7 +222,7 @@ def _names(container: Container) -> list[tuple[str, str]]:
 
 def _write_container(container: Container | None, out: object, content: object) -> None:
     assert container
-    kind = next(kind for kind in KINDS if kind.name == container.kind)
+    kind = next(kind for kind in kinds() if kind.name == container.kind)
     kind.write(container.members, out, content)  # type: ignore[arg-type]
 
 

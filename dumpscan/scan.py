@@ -322,7 +322,7 @@ def _swept(
     if not needles.items:
         return
     with pool(options.workers, windows, partial(hand_over, needles, options.engine)) as executor:
-        work = partial(_sweep_window, needles.token)
+        work = partial(_sweep_window, needles.token if executor else needles)
         for window, result in zip(windows, run(executor, options.workers, work, job, windows), strict=True):
             yield result
             progress("sweep", 0 if window.seams else len(window.owned), job.source.size)
@@ -350,8 +350,8 @@ def sweep_source(
     return [secret for secret in fresh if secret.places]
 
 
-def _sweep_window(token: str, job: Job, window: Window) -> tuple[list[Found], bool]:
-    return sweep_window(token, job, window)
+def _sweep_window(needles: Needles | str, job: Job, window: Window) -> tuple[list[Found], bool]:
+    return sweep_window(needles, job, window)
 
 
 def _note(found: Sequence[Found], needles: Needles, secrets: Sequence[Secret]) -> None:

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
+import marshal
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yara
 
 from dumpscan import cache
 from dumpscan.errors import SignatureError
-from dumpscan.foreign_rules import ForeignFile, parse_foreign
 from dumpscan.model import Confidence, Severity
 from dumpscan.rule_source import Block, blocks, metas_of
 from dumpscan.validators import VALIDATORS
+
+if TYPE_CHECKING:
+    from dumpscan.foreign_rules import ForeignFile
 
 BOUNDARIES: Mapping[str, bytes] = {
     "word": b"A-Za-z0-9_",
@@ -116,7 +121,7 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
         shipped = {path.name: _read(path) for path in builtin_files()}
         for text in shipped.values():
             digest.update(_frame(text))
-        own += _kept(digest.hexdigest(), shipped)
+        own += _kept(digest.hexdigest(), tuple(shipped.items()))
     foreign: list[ForeignFile] = []
     warnings: list[str] = []
     refused: list[str] = []
@@ -127,26 +132,33 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
         if _is_ours(text):
             own += parse(text, str(path))
         else:
+            from dumpscan.foreign_rules import parse_foreign  # here, for few users have such rules
+
             foreign.append(parse_foreign(text, str(path), REQUIRED, warnings, refused, others))
     _refuse_duplicates(own)
     return Ruleset(tuple(own), "sha256:" + digest.hexdigest(), tuple(warnings), tuple(refused), tuple(foreign))
 
 
-def _kept(digest: str, texts: Mapping[str, str]) -> list[Signature]:
+@lru_cache(maxsize=1)
+def _kept(digest: str, texts: Sequence[tuple[str, str]]) -> tuple[Signature, ...]:
     """The signatures of the files, as parsed by an earlier run where there was one."""
-    key = f"signatures {digest} {' '.join(f.name for f in fields(Signature))}"
-    with contextlib.suppress(ValueError, TypeError, LookupError):
-        return [_restored(row) for row in json.loads(cache.load(key) or b"")]
-    parsed = [signature for file, text in texts.items() for signature in parse(text, file)]
-    cache.store(key, json.dumps([asdict(signature) for signature in parsed]).encode())
+    names = " ".join(field.name for field in fields(Signature))
+    key = f"signatures {digest} {names} {sys.implementation.cache_tag}"
+    with contextlib.suppress(ValueError, TypeError, LookupError, EOFError):
+        return tuple(_restored(row) for row in marshal.loads(cache.load(key) or b""))
+    parsed = tuple(signature for file, text in texts for signature in parse(text, file))
+    cache.store(key, marshal.dumps([_row(signature) for signature in parsed]))
     return parsed
 
 
-def _restored(row: dict[str, Any]) -> Signature:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-    return Signature(
-        **{**values, "severity": Severity(values["severity"]), "confidence": Confidence(values["confidence"])}
-    )
+def _row(signature: Signature) -> list[Any]:
+    values = (getattr(signature, field.name) for field in fields(Signature))
+    return [int(value) if isinstance(value, IntEnum) else value for value in values]
+
+
+def _restored(row: Sequence[Any]) -> Signature:
+    id_, title, kind, severity, confidence, *rest = row
+    return Signature(id_, title, kind, Severity(severity), Confidence(confidence), *rest)
 
 
 def parse(text: str, file: str) -> list[Signature]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sized
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 from dumpscan.errors import IncompleteError, SourceError
 from dumpscan.protect import forbid_core_dumps
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 @contextmanager
@@ -22,15 +23,19 @@ def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Exe
     """A process pool whose workers are prepared, or None where one process does: few windows, or ``most`` 1.
 
     ``prepare`` is picklable and compiles what the work needs. Where processes are forked they share what was
-    compiled before; where they cannot be (macOS, Windows) each prepares itself.
+    compiled before; where they cannot be (macOS, Windows) each prepares itself. One process compiles what it comes
+    to need.
     """
     workers = min(most, len(windows))
-    forked = sys.platform == "linux"
-    if forked or workers <= 1:
-        prepare()
     if workers <= 1:
         yield None
         return
+    import multiprocessing  # here, for it takes two hundredths of the start, and a small dump needs one process
+    from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+
+    forked = sys.platform == "linux"
+    if forked:
+        prepare()
     context = multiprocessing.get_context("fork" if forked else "spawn")
     others = multiprocessing.active_children()
     executor = ProcessPoolExecutor(workers, context, _start_worker, (None if forked else prepare,))
@@ -65,6 +70,8 @@ def aside(
             finally:
                 stopped.set()
         return
+    import multiprocessing  # as above
+
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_tell, args=(partial(risky, stopped), sender), daemon=True)

@@ -13,7 +13,7 @@ import dumpscan
 PACKAGE = Path(dumpscan.__file__).parent
 
 FLOORS = (
-    ("model", "kernel", "errors", "protect", "mappings", "parts"),
+    ("model", "kernel", "errors", "protect", "mappings", "parts", "entry"),
     (
         "cache",
         "workers",

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 import dumpscan
-from dumpscan.containers.opening import KINDS
-from dumpscan.formats.registry import FORMATS
+from dumpscan.containers.opening import kinds
+from dumpscan.formats.registry import formats
 from tests.makers.planted import EC_KEY, pem, planted
 
 ROOT = Path(dumpscan.__file__).parents[1]
@@ -295,10 +295,10 @@ def test_known_key_names_the_owner(tmp_path: Path) -> None:
 
 
 def test_lists() -> None:
-    formats = dumpscan_run("formats")
-    assert formats.returncode == 0
-    listed = [line.split()[0].decode() for line in formats.stdout.splitlines()]
-    known = {fmt.name for fmt in FORMATS} | {kind.name for kind in KINDS}
+    done = dumpscan_run("formats")
+    assert done.returncode == 0
+    listed = [line.split()[0].decode() for line in done.stdout.splitlines()]
+    known = {fmt.name for fmt in formats()} | {kind.name for kind in kinds()}
     assert set(listed) == known | {"folder", "gzip", "zstd", "xz", "lz4", "bzip2", "rar"}
     assert len(listed) == len(set(listed))
     rules = dumpscan_run("signatures", "list")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dumpscan.engine import AHEAD, TOGETHER, Job, run
-from dumpscan.model import Span
+from dumpscan.engine import AHEAD, TOGETHER, Job, Scanner, run
+from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.registry import build_matchers
+from dumpscan.model import Clue, Evidence, Span
 from dumpscan.windows import Window
 from tests.makers.source import BytesSource
 
@@ -53,3 +57,39 @@ def test_what_fails_is_raised() -> None:
     windows = [_window(number) for number in (1, 2, 1000, 3)]
     with ThreadPoolExecutor(2) as executor, pytest.raises(RuntimeError):
         list(run(executor, 2, _number, JOB, windows))
+
+
+class _Telling:
+    """A matcher that tells what it is given."""
+
+    reach = 0
+
+    def __init__(self, name: str, *anchors: bytes) -> None:
+        self.name, self.anchors = name, anchors
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
+        for anchor, start in hits:
+            yield Clue(self.name, self.anchors[anchor], start, start + len(self.anchors[anchor]), "ascii")
+
+
+def test_a_matcher_gets_the_hits_of_its_anchors() -> None:
+    data = b"..gamma..beta..alpha..delta"
+    matchers = (
+        _Telling("first", b"alpha", b"beta"),
+        _Telling("without"),
+        _Telling("second", b"beta", b"gamma", b"alpha"),
+        _Telling("third", b"delta", b"gamma", b"alpha"),
+    )
+
+    def told() -> Iterator[tuple[str, bytes, int]]:
+        for clue in Scanner(matchers).evidence(View(memoryview(data), (Span(0, len(data)),)), Counter(), []):
+            assert isinstance(clue, Clue)
+            yield clue.kind, clue.value, clue.start
+
+    wanted = [(m.name, anchor, data.index(anchor)) for m in matchers for anchor in m.anchors]
+    assert list(told()) == sorted(wanted, key=lambda item: ("first", "second", "third").index(item[0]) * 100 + item[2])
+
+
+def test_no_matcher_names_an_anchor_twice() -> None:
+    for matcher in build_matchers():
+        assert len(set(matcher.anchors)) == len(matcher.anchors), matcher.name

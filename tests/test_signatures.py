@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 from pathlib import Path
 
 import pytest
 
+from dumpscan import cache, signatures_loader
 from dumpscan.errors import SignatureError
 from dumpscan.model import Candidate
 from dumpscan.report.signature_reference import markdown
@@ -210,11 +212,29 @@ def test_ruleset_is_a_value() -> None:
 
 
 def test_kept_signatures_are_those_that_were_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fresh() -> Ruleset:
+        signatures_loader._kept.cache_clear()  # as in another process
+        return load()
+
     monkeypatch.setenv("DUMPSCAN_CACHE", "")
-    parsed = load()
+    parsed = fresh()
+    assert load() == parsed
     monkeypatch.setenv("DUMPSCAN_CACHE", str(tmp_path))
-    assert load() == parsed
-    assert load() == parsed
+    assert fresh() == parsed
+    with monkeypatch.context() as nothing_is_parsed:
+        nothing_is_parsed.setattr(signatures_loader, "parse", None)
+        assert fresh() == parsed
     (entry,) = tmp_path.iterdir()
     entry.write_bytes(b"not what was stored")
-    assert load() == parsed
+    assert fresh() == parsed
+
+
+@pytest.mark.parametrize("stored", [b"", b"[]", b"\xff", marshal.dumps([("id", "title")]), b"i\0\0\0\0"])
+def test_kept_signatures_that_cannot_be_used(stored: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    signatures_loader._kept.cache_clear()
+    monkeypatch.setattr(cache, "load", lambda _key: stored)
+    monkeypatch.setattr(cache, "store", lambda _key, _body: None)
+    try:
+        assert load() == RULESET
+    finally:
+        signatures_loader._kept.cache_clear()

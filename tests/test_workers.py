@@ -16,7 +16,7 @@ import pytest
 from dumpscan.digest import content_digest
 from dumpscan.errors import SourceError
 from dumpscan.source import FileSource
-from dumpscan.workers import aside
+from dumpscan.workers import aside, pool
 
 Work = Callable[[threading.Event], str]
 
@@ -87,3 +87,12 @@ def test_the_digest_of_a_mapped_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert content_digest(source, mapped=True) == digest
         monkeypatch.setattr(source, "map", lambda _offset, _size: None)
         assert content_digest(source, mapped=True) == digest
+
+
+@pytest.mark.parametrize(("most", "windows", "times"), [(1, 5, 0), (4, 1, 0), (4, 0, 0), (2, 2, 1)])
+@forked
+def test_only_what_is_shared_is_prepared(most: int, windows: int, times: int) -> None:
+    prepared: list[int] = []
+    with pool(most, range(windows), lambda: prepared.append(os.getpid())) as executor:
+        assert (executor is None) == (times == 0)
+    assert prepared == [os.getpid()] * times

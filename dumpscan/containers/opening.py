@@ -12,23 +12,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from dumpscan.containers.apport import Apport
 from dumpscan.containers.base import Container, Item, Kind, Member
-from dumpscan.containers.cab import Cabinet
 from dumpscan.containers.folder import NAME as FOLDER
 from dumpscan.containers.folder import folder_items
-from dumpscan.containers.seven_zip import SevenZip
-from dumpscan.containers.tar import Tar
-from dumpscan.containers.zips import Zip
 from dumpscan.decoders import Damage, recognise
+from dumpscan.entry import Entry
 from dumpscan.errors import SourceError
 from dumpscan.model import Unread
 from dumpscan.source import FileSource, Source, Spool
 from dumpscan.wrappers import Limits, Opened, open_source
 
-KINDS: tuple[Kind, ...] = (Apport(), Zip(), Tar(), SevenZip(), Cabinet())
+ENTRIES: tuple[Entry[Kind], ...] = (
+    Entry("dumpscan.containers.apport", "Apport", (b"ProblemType:",)),
+    Entry("dumpscan.containers.zips", "Zip", (b"PK",)),
+    Entry("dumpscan.containers.tar", "Tar"),
+    Entry("dumpscan.containers.seven_zip", "SevenZip", (b"7z",)),
+    Entry("dumpscan.containers.cab", "Cabinet", (b"MSCF",)),
+)
 UNREAD = {b"Rar!\x1a\x07": "rar"}
 """Archives that are recognised, and not read: nothing but RAR's own program may write them."""
+
+_HEAD = 16
+"""Bytes of a file that tell which kinds it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,16 @@ class OpenedContainer:
     unread: tuple[Unread, ...] = ()
 
 
+def kinds() -> tuple[Kind, ...]:
+    """All kinds of containers, in the order in which they are tried."""
+    return tuple(entry.reader() for entry in ENTRIES)
+
+
 def container_kind(source: Source) -> Kind | None:
     """The kind of container that ``source`` is."""
-    return next((kind for kind in KINDS if kind.sniff(source)), None)
+    head = source.read(0, _HEAD)
+    asked = (entry.reader() for entry in ENTRIES if entry.may_take(head))
+    return next((kind for kind in asked if kind.sniff(source)), None)
 
 
 @contextmanager

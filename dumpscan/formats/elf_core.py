@@ -19,7 +19,6 @@ from dumpscan.formats.cover import cover
 from dumpscan.formats.elf_notes import Machine, Notes, NoteSegment, read_notes
 from dumpscan.formats.initial_stack import settings
 from dumpscan.formats.physical import PhysicalMemory
-from dumpscan.formats.vmcore import MAX_ROOTS, MAX_VMCOREINFO, linux_spaces
 from dumpscan.mappings import AddressSpace, address_space
 from dumpscan.model import Layout, Module, Region, Unread
 from dumpscan.source import Source
@@ -271,6 +270,8 @@ def _spaces(
     unread: list[Unread],
 ) -> tuple[AddressSpace, ...]:
     """The virtual memory of a machine: from its page tables, else the addresses that the segments give."""
+    from dumpscan.formats.vmcore import MAX_ROOTS, MAX_VMCOREINFO, linux_spaces  # here, for processes have none
+
     memory = PhysicalMemory(source, regions)
     note = notes.vmcoreinfo
     info = source.read(note.offset, min(note.size, MAX_VMCOREINFO)) if note else b""

@@ -8,8 +8,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import NamedTuple
 
-import pefile
-
 from dumpscan.formats.memory_map import AddressMap
 from dumpscan.model import Layout, Module
 from dumpscan.source import Source
@@ -58,6 +56,8 @@ class Images:
 
 def _sections(head: bytes) -> tuple[_Section, ...]:
     """The sections that the mapped headers of a PE image name; none if they make no sense."""
+    import pefile  # here, for it takes a hundredth of the start, and only findings in modules of Windows need it
+
     try:
         image = pefile.PE(data=head, fast_load=True)
         return tuple(

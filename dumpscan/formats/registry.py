@@ -4,46 +4,48 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dumpscan.entry import Entry
 from dumpscan.errors import FormatError
-from dumpscan.formats.avml import Avml
 from dumpscan.formats.base import HEAD_SIZE, EncodedFormat, Format, LateFormat
-from dumpscan.formats.elf_core import ElfCore
-from dumpscan.formats.faulthandler_text import FaulthandlerText
-from dumpscan.formats.flattened import Flattened
-from dumpscan.formats.hprof import Hprof
-from dumpscan.formats.kdump import Kdump
-from dumpscan.formats.lime import Lime
-from dumpscan.formats.macho_core import MachoCore
-from dumpscan.formats.microdump import Microdump
-from dumpscan.formats.minidump import Minidump
-from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.formats.raw import Raw
-from dumpscan.formats.tombstone import Tombstone, TombstoneProto
-from dumpscan.formats.vmware import VMware
-from dumpscan.formats.windows_kernel import WindowsKernel
 from dumpscan.model import Layout, Unread
 from dumpscan.plain import PlainSource
 from dumpscan.source import Source
 
-FORMATS: tuple[Format, ...] = (
-    ElfCore(),
-    Minidump(),
-    Hprof(),
-    MachoCore(),
-    WindowsKernel(),
-    Kdump(),
-    Flattened(),
-    Lime(),
-    Avml(),
-    VMware(),
-    HeapSnapshot(),
-    NodeReport(),
-    Tombstone(),
-    TombstoneProto(),
-    Microdump(),
-    FaulthandlerText(),
-    Raw(),
+
+def _format(module: str, name: str, *starts: bytes, holds: tuple[bytes, ...] = ()) -> Entry[Format]:
+    return Entry(f"dumpscan.formats.{module}", name, starts, holds)
+
+
+_MACHO = (b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf")
+_VMWARE = (b"\xd0\xbe\xd2\xbe", b"\xd1\xba\xd1\xba", b"\xd2\xbe\xd2\xbe", b"\xd3\xbe\xd3\xbe")
+_FATAL = (b"Fatal Python error: ", b"(most recent call first):", b"Timeout (")
+
+_MICRODUMP = _format("microdump", "Microdump", holds=(b"-----BEGIN BREAKPAD MICRODUMP-----",))
+
+ENTRIES = (
+    _format("elf_core", "ElfCore", b"\x7fELF"),
+    _format("minidump", "Minidump", b"MDMP"),
+    _format("hprof", "Hprof", b"JAVA PROFILE 1.0."),
+    _format("macho_core", "MachoCore", *_MACHO),
+    _format("windows_kernel", "WindowsKernel", b"PAGEDU64", b"PAGEDUMP"),
+    _format("kdump", "Kdump", b"KDUMP   ", b"DISKDUMP"),
+    _format("flattened", "Flattened", b"makedumpfile\0"),
+    _format("lime", "Lime", b"EMiL"),
+    _format("avml", "Avml", b"AVML"),
+    _format("vmware", "VMware", *_VMWARE),
+    _format("node_json", "HeapSnapshot", holds=(b'"snapshot"',)),
+    _format("node_json", "NodeReport", holds=(b'"reportVersion"',)),
+    _format("tombstone", "Tombstone", holds=(b"*** *** *** ***",)),
+    _format("tombstone", "TombstoneProto", b"\x08", b"\x12"),
+    _MICRODUMP,
+    _format("faulthandler_text", "FaulthandlerText", holds=_FATAL),
+    _format("raw", "Raw"),
 )
+"""What stands here of a format only leads to it: whether a file is of it says its ``sniff``."""
+
+LATE = (_MICRODUMP,)
+"""Those that may begin behind the head of a file."""
 
 _DEPTH = 3
 """Encodings around one another that are taken off: a flattened kdump has two."""
@@ -52,10 +54,16 @@ _DEPTH = 3
 def recognise(source: Source) -> Format:
     """The first format that takes the head of ``source`` for its own, or lies in it; ``Raw`` takes anything."""
     head = source.read(0, min(HEAD_SIZE, source.size))
-    found = next(fmt for fmt in FORMATS if fmt.sniff(head))
+    found = next(entry.reader() for entry in ENTRIES if entry.may_take(head) and entry.reader().sniff(head))
     if isinstance(found, Raw):
-        return next((fmt for fmt in FORMATS if isinstance(fmt, LateFormat) and fmt.lies_in(source)), found)
+        late = (entry.reader() for entry in LATE)
+        return next((fmt for fmt in late if isinstance(fmt, LateFormat) and fmt.lies_in(source)), found)
     return found
+
+
+def formats() -> tuple[Format, ...]:
+    """All of them, in the order in which they are tried."""
+    return tuple(entry.reader() for entry in ENTRIES)
 
 
 def plain_view(source: Source) -> Source:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
+import marshal
 import re
+import sys
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain
 from pathlib import Path
 
 from dumpscan import cache
@@ -20,40 +22,47 @@ _FORMS = tuple(Form)
 _COUNTED = re.compile(r"\[[^\]]*\]\{(\d+)")
 
 
+_ROW = 4
+"""Numbers in a row: index of the form, shift, need, and the characters of the anchor if more text must follow it, else
+0."""
+
+
 @dataclass(frozen=True, slots=True)
 class AskedAnchors:
-    """``literals``, each once. Those with index i ask for rows ``ends[i - 1]`` to ``ends[i]`` of ``rows``: index of the
-    form, shift, need, and the characters of the anchor if more text must follow it, else 0."""
+    """``literals``, each once. That with index i asks for the rows ``ends[i - 1]`` to ``ends[i]`` of ``rows``, in which
+    they lie end to end."""
 
     literals: tuple[bytes, ...] = field(repr=False)
-    ends: Sequence[int] = field(repr=False)
-    rows: Sequence[Sequence[int]] = field(repr=False)
+    ends: array[int] = field(repr=False)
+    rows: array[int] = field(repr=False)
 
     def of(self, index: int) -> Iterator[tuple[Form, int, int, int]]:
         """Form, shift, need and characters before more text, of each rule that has the literal with this index."""
         first = self.ends[index - 1] if index else 0
-        rows = self.rows[first : self.ends[index]]
-        return ((_FORMS[form], shift, need, leads) for form, shift, need, leads in rows)
+        for at in range(first * _ROW, self.ends[index] * _ROW, _ROW):
+            form, shift, need, leads = self.rows[at : at + _ROW]
+            yield _FORMS[form], shift, need, leads
 
 
 def asked_anchors(rules: Sequence[Signature]) -> AskedAnchors:
     """The anchors of ``rules``; those of an earlier run with the same, where there was one."""
-    rows = [
-        (anchor, rule.anchor_nocase, rule.longest + rule.reach, len(anchor) if _leads(anchor, rule.source) else 0)
-        for rule in rules
-        for anchor in rule.anchors
-    ]
     if len(rules) < cache.WORTH_KEEPING:
-        return _made(rows)
+        return _made(rules)
     with contextlib.suppress(OSError):  # no source file to tell whether what it does has changed
         forms = hashlib.sha256(Path(text_layers.__file__).read_bytes() + Path(__file__).read_bytes()).hexdigest()
-        key = f"anchors {forms} {hashlib.sha256(json.dumps(rows).encode()).hexdigest()}"
-        with contextlib.suppress(ValueError, TypeError, LookupError):
-            return _restored(json.loads(cache.load(key) or b""))
-        made = _made(rows)
-        cache.store(key, _stored(made))
+        key = f"anchors {forms} {_digest(rules)} {sys.implementation.cache_tag} {sys.byteorder}"
+        with contextlib.suppress(ValueError, TypeError, LookupError, EOFError):
+            return _restored(cache.load(key) or b"")
+        made = _made(rules)
+        cache.store(key, marshal.dumps((made.literals, made.ends.tobytes(), made.rows.tobytes())))
         return made
-    return _made(rows)
+    return _made(rules)
+
+
+def _digest(rules: Sequence[Signature]) -> str:
+    """Changes with all that the anchors are made of."""
+    made_of = [(rule.anchors, rule.anchor_nocase, rule.longest + rule.reach, rule.source) for rule in rules]
+    return hashlib.sha256(marshal.dumps(made_of, 2)).hexdigest()  # 2: what is equal gives the same bytes
 
 
 def _leads(anchor: str, source: str) -> bool:
@@ -63,24 +72,18 @@ def _leads(anchor: str, source: str) -> bool:
     return bool(behind) and all(found is not None and int(found[1]) >= LEAST_FOLLOWING for found in behind)
 
 
-def _made(rows: Sequence[tuple[str, bool, int, int]]) -> AskedAnchors:
+def _made(rules: Sequence[Signature]) -> AskedAnchors:
     asked: dict[bytes, list[tuple[int, int, int, int]]] = {}
     index = {form: number for number, form in enumerate(_FORMS)}
-    for anchor, nocase, need, leads in rows:
-        for literal, form, shift in encoded_anchors([anchor], nocase):
-            asked.setdefault(literal, []).append((index[form], shift, need, leads))
-    return AskedAnchors(
-        tuple(asked), list(accumulate(map(len, asked.values()))), [row for mine in asked.values() for row in mine]
-    )
+    for rule in rules:
+        for anchor in rule.anchors:
+            leads = len(anchor) if _leads(anchor, rule.source) else 0
+            for literal, form, shift in encoded_anchors([anchor], rule.anchor_nocase):
+                asked.setdefault(literal, []).append((index[form], shift, rule.longest + rule.reach, leads))
+    rows = chain.from_iterable(row for mine in asked.values() for row in mine)
+    return AskedAnchors(tuple(asked), array("I", accumulate(map(len, asked.values()))), array("H", rows))
 
 
-def _stored(made: AskedAnchors) -> bytes:
-    lengths = [len(literal) for literal in made.literals]
-    return json.dumps([b"".join(made.literals).hex(), lengths, made.ends, made.rows]).encode()
-
-
-def _restored(stored: tuple[str, list[int], list[int], list[list[int]]]) -> AskedAnchors:
-    text, lengths, ends, rows = stored
-    octets = bytes.fromhex(text)
-    literals = tuple(octets[first:end] for first, end in pairwise(accumulate(lengths, initial=0)))
-    return AskedAnchors(literals, ends, rows)
+def _restored(stored: bytes) -> AskedAnchors:
+    literals, ends, rows = marshal.loads(stored)
+    return AskedAnchors(literals, array("I", ends), array("H", rows))

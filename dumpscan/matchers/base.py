@@ -54,13 +54,15 @@ cost more than some 5 µs each has an attribute ``most_hits`` with a number of i
 class Matcher(Protocol):
     """A pure, total function from bytes to evidence.
 
-    ``anchors`` are literals of at least four bytes (better six or more, and rare in memory); one multi-pattern
-    pass finds those of all matchers, and :meth:`match` gets the hits. A matcher without anchors is called once
-    for each window. ``reach`` is the greatest distance, in bytes, between the first byte of what a matcher
+    ``anchors`` are different literals of at least four bytes (better six or more, and rare in memory); one
+    multi-pattern pass finds those of all matchers, and :meth:`match` gets the hits. A matcher without anchors is
+    called once for each window. ``reach`` is the greatest distance, in bytes, between the first byte of what a matcher
     returns and any byte it has to look at, on either side: windows have margins of the greatest reach.
 
     Positions in the evidence count from the start of ``view.data``; what does not begin in the window's owned
     span is dropped by the engine, so a matcher need not think of window edges. It never raises on any input.
+
+    A matcher that loads something large when it is first needed has a method ``prepare`` that loads it.
     """
 
     @property

@@ -86,7 +86,7 @@ def _lone(mapped: WordMap) -> Iterator[ClueTable]:
     begins, lengths = _closed(mapped)
     yield from java_scalars(mapped, begins[(lengths == 8) | (lengths == 9)])
     begins, lengths = _random(mapped, begins, lengths)
-    for count in np.unique(lengths).tolist():
+    for count in different(lengths).tolist():
         starts = 8 * np.sort(begins[lengths == count])
         yield from _parts(mapped, starts, rows(mapped.octets, starts, 8 * count), count)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dumpscan.matchers.aes_schedules import AesSchedules
@@ -30,11 +30,10 @@ from dumpscan.matchers.sexp_text import SEXP_TEXT
 from dumpscan.matchers.signatures import SignatureMatcher
 from dumpscan.matchers.ssh_public import SSH_PUBLIC
 from dumpscan.matchers.tls_secrets import TLS_SECRETS
-from dumpscan.matchers.user_rules import ForeignMatcher
 from dumpscan.matchers.wine_keys import WINE_KEYS
 from dumpscan.matchers.xml_rsa import XML_RSA
 from dumpscan.model import PublicKey
-from dumpscan.signatures_loader import load
+from dumpscan.signatures_loader import Ruleset, load
 
 _STRUCTURAL: tuple[Matcher, ...] = (
     PEM,
@@ -75,6 +74,14 @@ def build_matchers(
         *_STRUCTURAL,
         Jwt(now),
         SignatureMatcher(ruleset),
-        *([ForeignMatcher(ruleset.foreign)] if ruleset.foreign else []),
+        *_foreign(ruleset),
         *([KnownKeys(tuple(known_keys))] if known_keys else []),
     )
+
+
+def _foreign(ruleset: Ruleset) -> Iterator[Matcher]:
+    """The matcher of a user's rules that are run as they are written, if there are such."""
+    if ruleset.foreign:
+        from dumpscan.matchers.user_rules import ForeignMatcher  # here, for few users have them
+
+        yield ForeignMatcher(ruleset.foreign)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
+import marshal
+import os
 import platform
 import re
 import sys
@@ -87,9 +88,12 @@ class SignatureMatcher:
         self.anchors: Sequence[bytes] = self._asked.literals
         self._places: dict[int, tuple[_Place, ...]] = {}
         self._sources = tuple(rule.source for rule in ruleset.rules)
-        _together(self._sources)
         longest = max((r.longest + r.reach for r in ruleset.rules), default=0)
         self.reach = max(4 * longest, 2 * longest * 4 // 3, _RUN) + _RUN + 64
+
+    def prepare(self) -> None:
+        """Have YARA's rules, which the first hit needs."""
+        _together(self._sources)
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
         """Judge the surroundings of ``hits``; positions count from the start of ``view.data``."""
@@ -163,16 +167,25 @@ def _together(sources: tuple[str, ...]) -> Any:
     named = {str(index): source for index, source in enumerate(sources)}
     if len(named) < cache.WORTH_KEEPING:
         return yara.compile(sources=named, includes=False)
-    digest = hashlib.sha256(json.dumps(named).encode()).hexdigest()
+    digest = hashlib.sha256(marshal.dumps(sources, 2)).hexdigest()  # 2: what is equal gives the same bytes
     key = f"yara {digest} {yara.YARA_VERSION} {yara.__version__} {platform.machine()} {sys.platform}"
     with contextlib.suppress(yara.Error):
         if stored := cache.load(key):
-            return yara.load(file=io.BytesIO(stored))
+            return _loaded(stored)
     rules = yara.compile(sources=named, includes=False)
     compiled = io.BytesIO()
     rules.save(file=compiled)
     cache.store(key, compiled.getvalue())
     return rules
+
+
+def _loaded(stored: bytes) -> Any:
+    """The rules that were saved. YARA reads what has a path three times as fast as a file object: in 39,000 calls."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("rules"), "wb", buffering=0) as file, contextlib.suppress(yara.Error):
+            file.write(stored)
+            return yara.load(f"/proc/self/fd/{file.fileno()}")
+    return yara.load(file=io.BytesIO(stored))
 
 
 def _pieces(data: memoryview, form: Form, phase: int, wanted: Sequence[tuple[int, int]]) -> Iterator[Piece]:

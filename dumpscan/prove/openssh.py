@@ -7,8 +7,6 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
 from dumpscan.matchers.openssh_shield import PREKEY_SIZE
 from dumpscan.model import Candidate, Clue, Clues, Component, PublicKey, Span, all_clues
 from dumpscan.prove.means import Means
@@ -77,6 +75,8 @@ def _prekeys(address: int, prekeys: Sequence[Clue], read: Read) -> Iterator[byte
 
 def decrypted(ciphertext: bytes, prekey: bytes) -> Candidate | None:
     """The key in ``ciphertext`` if ``prekey`` opens it; its spans count in the ciphertext."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # here, for few dumps hold such a key
+
     digest = hashlib.sha512(prekey).digest()
     cipher = Cipher(algorithms.AES(digest[:32]), modes.CTR(digest[32:48]))
     if cipher.decryptor().update(ciphertext[:16])[:3] != b"\0\0\0":  # the length of the type's name

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
+import os
 from pathlib import Path
 
 import pytest
+import yara
 
 from dumpscan import cache
 from dumpscan.matchers import signatures
@@ -39,6 +42,15 @@ def test_what_is_kept_and_cannot_be_used_is_made_anew(monkeypatch: pytest.Monkey
         sources = tuple(rule.source for rule in rules)
         found = signatures._together.__wrapped__(sources).match(data=b"ghp_0123456789abcdefghijABCDEFGHIJ012345")
         assert "github_ghp" in {match.rule for match in found}
+
+
+def test_rules_of_an_earlier_run_where_there_are_no_files_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = io.BytesIO()
+    yara.compile(source="rule demo { strings: $a = /ghp_[a-z]{4}/ condition: $a }").save(file=stored)
+    for _ in range(2):
+        (match,) = signatures._loaded(stored.getvalue()).match(data=b"ghp_abcd")
+        assert match.rule == "demo"
+        monkeypatch.delattr(os, "memfd_create", raising=False)
 
 
 @pytest.mark.parametrize("shift", range(3))
