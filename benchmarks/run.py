@@ -13,9 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import random
 import resource
 import shutil
 import statistics
+import string
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,7 @@ from inputs import make
 ROOT = Path(__file__).resolve().parent.parent
 PEERS_ON = ("mixed", "numpy")
 VARIANTS_ON = ("mixed", "zeros")
+MORE = 1000
 TIMEOUT = 1800
 _FAILED = 0.1
 """Seconds in which no program reads an input: it failed."""
@@ -50,13 +53,46 @@ def dumpscan(path: Path, *more: str) -> list[str]:
 
 
 def variants(path: Path, folder: Path) -> dict[str, list[str]]:
-    """dumpscan without the digest, without its compiled kernel, and redacting."""
+    """dumpscan without the digest, then in one process, with more signatures; without its kernel, and redacting."""
+    more = folder / "more.yar"
+    more.write_text(more_signatures())
     redact = [sys.executable, "-m", "dumpscan", "redact", "--quiet", "--force", "-o", str(folder / "copy"), str(path)]
     return {
         "dumpscan --no-digest": dumpscan(path, "--no-digest"),
+        "dumpscan --no-digest --jobs 1": dumpscan(path, "--no-digest", "--jobs", "1"),
+        f"dumpscan --no-digest, {MORE} more signatures": dumpscan(path, "--no-digest", "--signatures", str(more)),
         "dumpscan, DUMPSCAN_KERNEL=numpy": ["env", "DUMPSCAN_KERNEL=numpy", *dumpscan(path)],
         "dumpscan redact": redact,
     }
+
+
+def more_signatures() -> str:
+    """``MORE`` rules as the built-in ones are, for tokens that nobody uses: each has a prefix of its own."""
+    letters = random.Random(1)
+    names = {"".join(letters.choices(string.ascii_lowercase, k=letters.randint(3, 8))) for _ in range(2 * MORE)}
+    return "".join(_RULE.replace("NAME", name).replace("PREFIX", f"{name}_") for name in sorted(names)[:MORE])
+
+
+_RULE = """
+rule NAME_token {
+  meta:
+    id = "NAME-token"
+    title = "A token"
+    kind = "token"
+    severity = "high"
+    confidence = "possible"
+    anchor = "PREFIX"
+    longest = 60
+    validator = "random"
+    reference = "https://example.com"
+    example = "PREFIX<base62:36>"
+    counterexample = "PREFIXxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+  strings:
+    $a = /PREFIX[0-9A-Za-z]{36}/
+  condition:
+    $a
+}
+"""
 
 
 def peers(path: Path, folder: Path) -> dict[str, list[str]]:
@@ -208,7 +244,9 @@ def measure(files: dict[str, Path], runs: int) -> list[str]:
                 commands |= peers(path, Path(folder))
             path.open("rb").read(1)
             done: dict[str, list[Run]] = {what: [] for what in commands}
-            timed(commands["dumpscan"])  # the page cache and the compiled rules are warm
+            for what, command in commands.items():  # the page cache and the compiled rules are warm
+                if what == "dumpscan" or "more signatures" in what:
+                    timed(command)
             for _ in range(runs):
                 for what, command in commands.items():
                     done[what].append(timed(command))
