@@ -144,13 +144,17 @@ class Scanner:
 
 @lru_cache(maxsize=2)
 def _scanner(
-    signature_paths: tuple[Path, ...], engine: str | None, now: int, known_keys: tuple[PublicKey, ...]
+    signature_paths: tuple[Path, ...],
+    engine: str | None,
+    now: int,
+    known_keys: tuple[PublicKey, ...],
+    byte_order: str,
 ) -> Scanner:
-    return Scanner(build_matchers(signature_paths, now, known_keys), engine)
+    return Scanner(build_matchers(signature_paths, now, known_keys, byte_order), engine)
 
 
 def _scanner_of(job: Job) -> Scanner:
-    return _scanner(job.signature_paths, job.engine, job.now, job.known_keys)
+    return _scanner(job.signature_paths, job.engine, job.now, job.known_keys, job.byte_order)
 
 
 _READERS: dict[str, Reader] = {}

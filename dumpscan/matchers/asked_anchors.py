@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dumpscan import cache
 from dumpscan.matchers import text_layers
-from dumpscan.matchers.text_layers import LEAST_FOLLOWING, Form, encoded_anchors
+from dumpscan.matchers.text_layers import LEAST_FOLLOWING, Form, encoded_anchors, followed
 from dumpscan.signatures_loader import Signature
 
 _FORMS = tuple(Form)
@@ -79,7 +79,9 @@ def _made(rules: Sequence[Signature]) -> AskedAnchors:
         for anchor in rule.anchors:
             leads = len(anchor) if _leads(anchor, rule.source) else 0
             for literal, form, shift in encoded_anchors([anchor], rule.anchor_nocase):
-                asked.setdefault(literal, []).append((index[form], shift, rule.longest + rule.reach, leads))
+                longer = leads and form is Form.BASE64  # in any case: the bits that are left of a letter have none
+                for each in followed(literal, anchor, shift) if longer else (literal,):
+                    asked.setdefault(each, []).append((index[form], shift, rule.longest + rule.reach, leads))
     rows = chain.from_iterable(row for mine in asked.values() for row in mine)
     return AskedAnchors(tuple(asked), array("I", accumulate(map(len, asked.values()))), array("H", rows))
 

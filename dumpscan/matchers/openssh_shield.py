@@ -19,7 +19,6 @@ PREKEY_SIZE = 16384
 SHIELDED_LIMIT = 1 << 16
 """Longest ciphertext taken for real, bytes; RSA-16384 has less than 10,000."""
 
-_WORD = struct.Struct("<Q"), struct.Struct(">Q")
 _SIZES = (PREKEY_SIZE, PREKEY_SIZE + 0x11, PREKEY_SIZE + 0x15)
 """The length in ``struct sshkey``; glibc's chunk header before the prekey, in the main and in another arena."""
 
@@ -32,19 +31,20 @@ class OpensshShield:
     """
 
     name = "openssh-shield"
-    anchors: Sequence[bytes] = tuple(word.pack(size) for word in _WORD for size in _SIZES)
     reach = PREKEY_SIZE + 64
+
+    def __init__(self, byte_order: str = "little") -> None:
+        self._word = struct.Struct(">Q" if byte_order == "big" else "<Q")
+        self.anchors: Sequence[bytes] = tuple(map(self._word.pack, _SIZES))
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue]:
         if view.pointer_size != 8:
             return
-        for hit in hits:
-            order, size = divmod(hit.anchor, len(_SIZES))
-            if (hit.start + view.phase) % 8 or (order == 1) != (view.byte_order == "big"):
-                continue
-            clue = _structure(view, hit.start, _WORD[order]) if size == 0 else _prekey(view, hit.start + 8)
-            if clue:
-                yield clue
+        for size, start in hits:
+            if (start + view.phase) % 8 == 0:
+                clue = _structure(view, start, self._word) if size == 0 else _prekey(view, start + 8)
+                if clue:
+                    yield clue
 
 
 def _structure(view: View, at: int, word: struct.Struct) -> Clue | None:
@@ -72,6 +72,3 @@ def _prekey(view: View, at: int) -> Clue | None:
         return None
     note = b"" if view.address is None else struct.pack(">Q", (view.address + at) % (1 << 64))
     return Clue("sshkey-prekey", value, at, at + PREKEY_SIZE, "raw", note)
-
-
-OPENSSH_SHIELD = OpensshShield()

@@ -19,7 +19,7 @@ from dumpscan.matchers.known_moduli import KnownKeys
 from dumpscan.matchers.named_values import NAMED_VALUES
 from dumpscan.matchers.openpgp import OPENPGP
 from dumpscan.matchers.openssh import OPENSSH
-from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
+from dumpscan.matchers.openssh_shield import OpensshShield
 from dumpscan.matchers.pem import PEM
 from dumpscan.matchers.pkcs12 import PKCS12
 from dumpscan.matchers.process_settings import PROCESS_SETTINGS
@@ -48,7 +48,6 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     JWK,
     XML_RSA,
     SSH_PUBLIC,
-    OPENSSH_SHIELD,
     Sexp(),
     SEXP_TEXT,
     RAW_INTEGERS,
@@ -63,7 +62,10 @@ _STRUCTURAL: tuple[Matcher, ...] = (
 
 
 def build_matchers(
-    signature_paths: Sequence[Path] = (), now: int | None = None, known_keys: Sequence[PublicKey] = ()
+    signature_paths: Sequence[Path] = (),
+    now: int | None = None,
+    known_keys: Sequence[PublicKey] = (),
+    byte_order: str = "little",
 ) -> tuple[Matcher, ...]:
     """Every matcher, with the built-in signatures and those of the user.
 
@@ -72,6 +74,7 @@ def build_matchers(
     ruleset = load(user_paths=signature_paths)
     return (
         *_STRUCTURAL,
+        OpensshShield(byte_order),
         Jwt(now),
         SignatureMatcher(ruleset),
         *_foreign(ruleset),

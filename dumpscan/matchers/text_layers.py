@@ -31,6 +31,10 @@ _STABLE_TWICE = 8
 _HEX_RUN = re.compile(rb"[0-9A-Fa-f]*")
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]*")
 _INNER = re.compile(rb"[A-Za-z0-9+/_-]{24,}")
+_SHORT = 5
+"""Characters of base64 up to which a literal stands in many a path: ``docl`` of ``ghr_`` in those of javadoc."""
+
+_TO_URL = bytes.maketrans(b"+/", b"-_")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
@@ -114,6 +118,18 @@ def _stable_base64(text: bytes, shift: int) -> bytes:
 
 
 # ---------------------------------------------------------------- from memory to text
+
+
+def followed(literal: bytes, anchor: str, shift: int) -> tuple[bytes, ...]:
+    """The base64 ``literal`` of an anchor behind which there is printable text. If it is short, with the next character:
+    a part of that is the anchor's, so it is one of a few."""
+    text = bytes(shift) + anchor.encode("ascii")
+    if len(literal) > _SHORT or len(text) % 3 == 0:
+        return (literal,)
+    at = len(text) * 8 // 6
+    behind = {binascii.b2a_base64(text + bytes([char]))[at : at + 1] for char in range(0x21, 0x7F)}
+    behind |= {char.translate(_TO_URL) for char in behind}
+    return tuple(literal + char for char in sorted(behind))
 
 
 def merged(ranges: Iterable[tuple[int, int]], size: int, most: int) -> Iterator[tuple[int, int]]:

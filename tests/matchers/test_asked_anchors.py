@@ -13,7 +13,7 @@ import yara
 from dumpscan import cache
 from dumpscan.matchers import signatures
 from dumpscan.matchers.asked_anchors import AskedAnchors, asked_anchors
-from dumpscan.matchers.text_layers import Form, text_follows
+from dumpscan.matchers.text_layers import Form, encoded_anchors, followed, text_follows
 from dumpscan.signatures_loader import load
 
 
@@ -65,7 +65,25 @@ def test_text_follows_an_anchor_in_base64(shift: int) -> None:
         assert not text_follows(memoryview(garbage), start, shift, 4)
 
 
+@pytest.mark.parametrize("anchor", ["ghr_", "glpat-", "key-", "SG."])
+@pytest.mark.parametrize("shift", range(3))
+def test_short_base64_goes_on_with_part_of_the_anchor(anchor: str, shift: int) -> None:
+    literals = {(form, at): literal for literal, form, at in encoded_anchors([anchor], False)}
+    literal = literals.get((Form.BASE64, shift))
+    if literal is None:
+        return
+    longer = followed(literal, anchor, shift)
+    for char in range(0x21, 0x7F):
+        text = base64.b64encode(b"-" * shift + anchor.encode() + bytes([char]) + b"abcdef")
+        for encoded in (text, text.translate(bytes.maketrans(b"+/", b"-_"))):
+            assert any(each in encoded for each in longer) == (literal in encoded)
+    assert len(longer) <= 8 and all(each.startswith(literal) for each in longer)
+
+
 def test_a_path_is_no_token() -> None:
+    path = b"jdk/javadoc/internal/doclets/toolkit/util"
+    assert not text_follows(memoryview(path), path.index(b"docl"), 1, 4)
+    assert followed(b"docl", "ghr_", 1) == (b"docl8", b"docl9")
     path = b"jdk/javadoc/internal/doclets/toolkit/util"
     assert not text_follows(memoryview(path), path.index(b"docl"), 1, 4)
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumpscan.matchers.openssh_shield import OPENSSH_SHIELD
+from dumpscan.matchers.openssh_shield import OpensshShield
 from dumpscan.model import Candidate, Clue, Span
 from dumpscan.prove.openssh import decrypted, unshield
 from tests.makers.match import run
@@ -54,7 +54,7 @@ class Memory:
     def clues(self) -> list[Clue]:
         found = []
         for start, offset, data in self.stretches:
-            for clue in run(OPENSSH_SHIELD, data, start):
+            for clue in run(OpensshShield(), data, start):
                 assert isinstance(clue, Clue)
                 found.append(clue._replace(start=clue.start + offset, end=clue.end + offset))
         return found
@@ -127,9 +127,20 @@ def test_total(plain: bytes) -> None:
     assert unshield([broken], memory.read) == []
 
 
-def test_many_anchors() -> None:
-    for anchor in OPENSSH_SHIELD.anchors:
-        assert run(OPENSSH_SHIELD, anchor * 100_000) == []
+@pytest.mark.parametrize("byte_order", ["little", "big"])
+def test_many_anchors(byte_order: str) -> None:
+    matcher = OpensshShield(byte_order)
+    for anchor in matcher.anchors:
+        assert run(matcher, anchor * 100_000) == []
+
+
+@pytest.mark.parametrize(("byte_order", "letter"), [("little", "<"), ("big", ">")])
+def test_a_structure_of_either_byte_order(byte_order: str, letter: str) -> None:
+    words = struct.pack(f"{letter}4Q", 0x7F0000001000, 96, 0x7F0000002000, 16384)
+    (clue,) = run(OpensshShield(byte_order), bytes(8) + words)
+    assert isinstance(clue, Clue)
+    assert (clue.kind, clue.note) == ("sshkey-shielded", struct.pack(">3Q", 0x7F0000001000, 96, 0x7F0000002000))
+    assert run(OpensshShield("big" if byte_order == "little" else "little"), bytes(8) + words) == []
 
 
 @pytest.mark.skipif(any(shutil.which(name) is None for name in NEEDED), reason="needs ssh-agent and gcore")
