@@ -121,8 +121,8 @@ def _stable_base64(text: bytes, shift: int) -> bytes:
 
 
 def followed(literal: bytes, anchor: str, shift: int) -> tuple[bytes, ...]:
-    """The base64 ``literal`` of an anchor behind which there is printable text. If it is short, with the next character:
-    a part of that is the anchor's, so it is one of a few."""
+    """The base64 ``literal`` of an anchor behind which there is printable text. A short one with its next character,
+    which is one of a few, for some of its bits are the anchor's."""
     text = bytes(shift) + anchor.encode("ascii")
     if len(literal) > _SHORT or len(text) % 3 == 0:
         return (literal,)
