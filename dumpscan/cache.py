@@ -11,12 +11,20 @@ import hashlib
 import hmac
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from dumpscan.parts import create_private, part_beside
 
+_Made = TypeVar("_Made")
+
 _KEPT = 12
-"""Entries that stay, four for each set of signatures; older ones are removed when a new one is written."""
+"""Entries that stay, four for each set of signatures (five after a big-endian dump); older ones are removed when a new
+one is written."""
+
+NOT_MARSHALLED = (ValueError, TypeError, LookupError, EOFError)
+"""What is raised where bytes are not what :mod:`marshal` made, or not of the shape that is asked for."""
 
 WORTH_KEEPING = 100
 """Signatures from which what is made of them is kept: fewer are compiled as fast as they are read."""
@@ -49,6 +57,23 @@ def load(key: str) -> bytes | None:
     except OSError:
         return None
     return body if hmac.compare_digest(hashlib.sha256(body).digest(), digest) else None
+
+
+def kept(
+    key: str,
+    make: Callable[[], _Made],
+    dump: Callable[[_Made], bytes],
+    restore: Callable[[bytes], _Made],
+    unusable: tuple[type[Exception], ...],
+) -> _Made:
+    """What an earlier run kept under ``key``; where there is none, or ``restore`` raises ``unusable``, made and kept."""
+    stored = load(key)
+    if stored is not None:
+        with contextlib.suppress(*unusable):
+            return restore(stored)
+    made = make()
+    store(key, dump(made))
+    return made
 
 
 def store(key: str, body: bytes) -> None:

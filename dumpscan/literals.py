@@ -11,6 +11,7 @@ import hashlib
 import platform
 from array import array
 from collections.abc import Sequence
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,22 +58,30 @@ def _processor() -> str:
     return platform.processor()
 
 
+def _compiled(literals: Sequence[bytes]) -> Any:
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    # Escaped regular expressions, not the literal API: its Python binding stops at a NUL byte.
+    expressions = [b"".join(_ESCAPED[byte] for byte in literal) for literal in literals]
+    database.compile(expressions=expressions, ids=list(range(len(literals))), elements=len(literals), flags=0)
+    return database
+
+
+def _loaded(stored: bytes) -> Any:
+    database = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK)
+    database.scratch = hyperscan.Scratch(database)
+    return database
+
+
 class _Hyperscan:
     def __init__(self, literals: Sequence[bytes], cached: bool) -> None:
         self._lengths = [len(literal) for literal in literals]
-        key = _cache_key(literals) if cached else ""
-        stored = cache.load(key) if cached else None
-        if stored is not None:
-            with contextlib.suppress(hyperscan.HyperscanError):
-                self._database: Any = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK)
-                self._database.scratch = hyperscan.Scratch(self._database)
-                return
-        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        # Escaped regular expressions, not the literal API: its Python binding stops at a NUL byte.
-        expressions = [b"".join(_ESCAPED[byte] for byte in literal) for literal in literals]
-        self._database.compile(expressions=expressions, ids=list(range(len(literals))), elements=len(literals), flags=0)
+        compiled = partial(_compiled, literals)
         if cached:
-            cache.store(key, hyperscan.dumpb(self._database))
+            self._database = cache.kept(
+                _cache_key(literals), compiled, hyperscan.dumpb, _loaded, (hyperscan.HyperscanError,)
+            )
+        else:
+            self._database = compiled()
 
     def search(self, data: memoryview, cap: int = HIT_CAP) -> tuple[list[tuple[int, int]], bool]:
         lengths = self._lengths

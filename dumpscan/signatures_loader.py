@@ -7,7 +7,6 @@ whole windows.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import marshal
 import re
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import yara
 
-from dumpscan import cache
+from dumpscan import __version__, cache
 from dumpscan.errors import SignatureError
 from dumpscan.model import Confidence, Severity
 from dumpscan.rule_source import Block, blocks, metas_of
@@ -143,12 +142,14 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
 def _kept(digest: str, texts: Sequence[tuple[str, str]]) -> tuple[Signature, ...]:
     """The signatures of the files, as parsed by an earlier run where there was one."""
     names = " ".join(field.name for field in fields(Signature))
-    key = f"signatures {digest} {names} {sys.implementation.cache_tag}"
-    with contextlib.suppress(ValueError, TypeError, LookupError, EOFError):
-        return tuple(_restored(row) for row in marshal.loads(cache.load(key) or b""))
-    parsed = tuple(signature for file, text in texts for signature in parse(text, file))
-    cache.store(key, marshal.dumps([_row(signature) for signature in parsed]))
-    return parsed
+    key = f"signatures {digest} {names} {__version__} {sys.implementation.cache_tag}"
+    return cache.kept(
+        key,
+        lambda: tuple(signature for file, text in texts for signature in parse(text, file)),
+        lambda parsed: marshal.dumps([_row(signature) for signature in parsed]),
+        lambda stored: tuple(_restored(row) for row in marshal.loads(stored)),
+        cache.NOT_MARSHALLED,
+    )
 
 
 def _row(signature: Signature) -> list[Any]:

@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -87,10 +87,11 @@ def aside(
 
 def _tell(work: Callable[[], str], sender: Connection) -> None:
     _start_worker(None)
-    try:
-        sender.send(work())
-    except SourceError as error:
-        sender.send(error)
+    with suppress(Exception):  # what else goes wrong, the parent will meet and tell
+        try:
+            sender.send(work())
+        except SourceError as error:
+            sender.send(error)
 
 
 def _told(receiver: Connection, work: Callable[[], str]) -> str:

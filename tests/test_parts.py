@@ -71,6 +71,22 @@ def test_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pyt
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_kept_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUMPSCAN_CACHE", str(tmp_path))
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(len(made))
+        return 7
+
+    def kept() -> int:
+        return cache.kept("seven", make, lambda number: str(number).encode(), int, (ValueError,))
+
+    assert (kept(), kept(), len(made)) == (7, 7, 1)
+    cache.store("seven", b"no number")
+    assert (kept(), kept(), len(made)) == (7, 7, 2)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
 def test_private(tmp_path: Path) -> None:
     path = unused_name(tmp_path, "a")

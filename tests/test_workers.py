@@ -36,6 +36,10 @@ def _fatal(_stopped: threading.Event) -> str:
     return ""
 
 
+def _wrong(_stopped: threading.Event) -> str:
+    raise MemoryError
+
+
 def _unreadable(_stopped: threading.Event) -> str:
     raise SourceError("cannot read it")
 
@@ -57,9 +61,11 @@ def test_it_has_a_process_of_its_own() -> None:
 
 
 @forked
-def test_what_dies_is_done_here() -> None:
-    with aside(_work, _fatal) as result:
+@pytest.mark.parametrize("risky", [_fatal, _wrong])
+def test_what_dies_is_done_here(risky: Work, capfd: pytest.CaptureFixture[str]) -> None:
+    with aside(_work, risky) as result:
         assert result() == "done here"
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("risky", [None, _unreadable])

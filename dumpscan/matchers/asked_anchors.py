@@ -10,6 +10,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
 
@@ -46,16 +47,11 @@ class AskedAnchors:
 
 def asked_anchors(rules: Sequence[Signature]) -> AskedAnchors:
     """The anchors of ``rules``; those of an earlier run with the same, where there was one."""
-    if len(rules) < cache.WORTH_KEEPING:
-        return _made(rules)
-    with contextlib.suppress(OSError):  # no source file to tell whether what it does has changed
-        forms = hashlib.sha256(Path(text_layers.__file__).read_bytes() + Path(__file__).read_bytes()).hexdigest()
-        key = f"anchors {forms} {_digest(rules)} {sys.implementation.cache_tag} {sys.byteorder}"
-        with contextlib.suppress(ValueError, TypeError, LookupError, EOFError):
-            return _restored(cache.load(key) or b"")
-        made = _made(rules)
-        cache.store(key, marshal.dumps((made.literals, made.ends.tobytes(), made.rows.tobytes())))
-        return made
+    if len(rules) >= cache.WORTH_KEEPING:
+        with contextlib.suppress(OSError):  # no source file to tell whether what it does has changed
+            forms = hashlib.sha256(Path(text_layers.__file__).read_bytes() + Path(__file__).read_bytes()).hexdigest()
+            key = f"anchors {forms} {_digest(rules)} {sys.implementation.cache_tag} {sys.byteorder}"
+            return cache.kept(key, partial(_made, rules), _stored, _restored, cache.NOT_MARSHALLED)
     return _made(rules)
 
 
@@ -84,6 +80,10 @@ def _made(rules: Sequence[Signature]) -> AskedAnchors:
                     asked.setdefault(each, []).append((index[form], shift, rule.longest + rule.reach, leads))
     rows = chain.from_iterable(row for mine in asked.values() for row in mine)
     return AskedAnchors(tuple(asked), array("I", accumulate(map(len, asked.values()))), array("H", rows))
+
+
+def _stored(made: AskedAnchors) -> bytes:
+    return marshal.dumps((made.literals, made.ends.tobytes(), made.rows.tobytes()))
 
 
 def _restored(stored: bytes) -> AskedAnchors:

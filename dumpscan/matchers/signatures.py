@@ -18,7 +18,7 @@ import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -164,19 +164,21 @@ class SignatureMatcher:
 @lru_cache(maxsize=2)
 def _together(sources: tuple[str, ...]) -> Any:
     """All rules in one ``yara.Rules``, of which each takes 8 MiB, however small; the namespace is the rule's index."""
-    named = {str(index): source for index, source in enumerate(sources)}
-    if len(named) < cache.WORTH_KEEPING:
-        return yara.compile(sources=named, includes=False)
+    if len(sources) < cache.WORTH_KEEPING:
+        return _compiled(sources)
     digest = hashlib.sha256(marshal.dumps(sources, 2)).hexdigest()  # 2: what is equal gives the same bytes
     key = f"yara {digest} {yara.YARA_VERSION} {yara.__version__} {platform.machine()} {sys.platform}"
-    with contextlib.suppress(yara.Error):
-        if stored := cache.load(key):
-            return _loaded(stored)
-    rules = yara.compile(sources=named, includes=False)
-    compiled = io.BytesIO()
-    rules.save(file=compiled)
-    cache.store(key, compiled.getvalue())
-    return rules
+    return cache.kept(key, partial(_compiled, sources), _saved, _loaded, (yara.Error,))
+
+
+def _compiled(sources: Sequence[str]) -> Any:
+    return yara.compile(sources={str(index): source for index, source in enumerate(sources)}, includes=False)
+
+
+def _saved(rules: Any) -> bytes:
+    saved = io.BytesIO()
+    rules.save(file=saved)
+    return saved.getvalue()
 
 
 def _loaded(stored: bytes) -> Any:
