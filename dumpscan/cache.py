@@ -66,7 +66,7 @@ def kept(
     restore: Callable[[bytes], _Made],
     unusable: tuple[type[Exception], ...],
 ) -> _Made:
-    """What an earlier run kept under ``key``; where there is none, or ``restore`` raises ``unusable``, made and kept."""
+    """What an earlier run kept under ``key``. Where there is none, or ``restore`` raises ``unusable``, it is made."""
     stored = load(key)
     if stored is not None:
         with contextlib.suppress(*unusable):
