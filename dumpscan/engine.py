@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from concurrent.futures import Executor, Future
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import accumulate, count, islice
@@ -38,7 +38,12 @@ MOST_ANCHORS = 100_000
 made of anchors; the rest is given up, and said."""
 
 AHEAD = 4
-"""Tasks in flight for each worker: enough to keep it busy, few enough to bound memory."""
+"""Tasks in flight for each worker, with those done before an earlier one: enough to keep it busy, few enough to bound
+memory, of which empty windows take none."""
+
+FAR = 64
+"""Tasks for each worker that may be in flight where most are of empty windows: one that is full may take as long as a
+hundred of them."""
 
 TOGETHER = 4
 """Windows in one task where there are many: most of a large dump's are empty, and to hand one out takes longer."""
@@ -305,15 +310,28 @@ def run(
     rest = iter(windows)
     left = len(windows)
     pending: deque[Future[list[_Result]]] = deque()
-    while some := list(
-        islice(rest, max(1, min(TOGETHER, left // (8 * jobs))))
-    ):  # the last ones alone: all end together
-        left -= len(some)
+    while some := list(islice(rest, max(1, min(TOGETHER, left // (8 * jobs))))):
+        left -= len(some)  # the last windows go alone, so that all workers end together
         pending.append(executor.submit(task, some))
-        if len(pending) >= AHEAD * jobs:
-            yield from pending.popleft().result()
+        while pending and (pending[0].done() or not _room(pending, jobs)):
+            if not pending[0].done() and len(pending) < FAR * jobs:
+                wait([future for future in pending if not future.done()], return_when=FIRST_COMPLETED)
+            else:
+                yield from pending.popleft().result()
     while pending:
         yield from pending.popleft().result()
+
+
+def _room(pending: Iterable[Future[list[_Result]]], jobs: int) -> bool:
+    """Whether one more task may be in flight."""
+    tasks = full = 0
+    for future in pending:
+        tasks += 1
+        if not future.done():
+            full += TOGETHER
+        elif future.exception() is None:
+            full += sum(not getattr(result, "empty", False) for result in future.result())
+    return full < TOGETHER * AHEAD * jobs and tasks < FAR * jobs
 
 
 def _several(work: Callable[[Job, Window], _Result], job: Job, windows: Sequence[Window]) -> list[_Result]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dumpscan.engine import AHEAD, TOGETHER, Job, Scanner, run
+from dumpscan.engine import AHEAD, TOGETHER, Job, Scanner, WindowEvidence, run
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Clue, Evidence, Span
@@ -51,6 +52,33 @@ def test_only_so_many_windows_are_under_way() -> None:
         next(results)
         assert begun <= 2 * AHEAD * TOGETHER
         assert len(list(results)) == 499
+
+
+@pytest.mark.parametrize(("empty", "least", "most"), [(True, 300, 400), (False, 1, 2 * AHEAD * TOGETHER)])
+def test_a_slow_window_keeps_no_worker_waiting(empty: bool, least: int, most: int) -> None:
+    """Of the others as many are done meanwhile as are empty, or as memory allows."""
+    done: list[int] = []
+    slow = threading.Event()
+
+    def work(_job: Job, window: Window) -> WindowEvidence:
+        if window.size == 0:
+            assert slow.wait(60)
+        done.append(window.size)
+        return WindowEvidence(window.size, 0, empty=empty)
+
+    with ThreadPoolExecutor(2) as executor:
+        results = run(executor, 2, work, JOB, [_window(number) for number in range(400)])
+        taken: list[WindowEvidence] = []
+        reader = threading.Thread(target=lambda: taken.extend(results))
+        reader.start()
+        until = time.monotonic() + 30
+        while len(done) < least and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert least <= len(done) <= most
+        slow.set()
+        reader.join()
+    assert [evidence.owned for evidence in taken] == list(range(400))
 
 
 def test_what_fails_is_raised() -> None:
