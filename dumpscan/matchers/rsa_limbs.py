@@ -54,7 +54,7 @@ _ROWS = 4096
 
 _LE, _OCTETS, _JAVA = "limbs-le", "octets", "words-msw-le32"
 _ENDS = {_LE: (0, -1), _OCTETS: (-1, 0), _JAVA: (-4, 3)}
-"""Encoding -> byte with the lowest bit, byte with the highest; negative from the end."""
+"""Encoding -> byte with the lowest bit, byte with the highest; negative from the end. In the kernel's order."""
 
 
 @dataclass(frozen=True, slots=True)
