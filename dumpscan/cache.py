@@ -19,9 +19,9 @@ from dumpscan.parts import create_private, part_beside
 
 _Made = TypeVar("_Made")
 
-_KEPT = 12
-"""Entries that stay, four for each set of signatures (five after a big-endian dump); older ones are removed when a new
-one is written."""
+_KEPT = 18
+"""Entries that stay, four for each set of signatures (one more after a big-endian dump, and for each large file of a
+user); older ones are removed when a new one is written."""
 
 NOT_MARSHALLED = (ValueError, TypeError, LookupError, EOFError)
 """What is raised where bytes are not what :mod:`marshal` made, or not of the shape that is asked for."""

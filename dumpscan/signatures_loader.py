@@ -11,7 +11,7 @@ import hashlib
 import marshal
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import lru_cache
@@ -55,6 +55,8 @@ _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _DEFAULT_REACH = 8
 _TAIL_REACH = 4096
 _LONGEST = 500
+_LARGE = 1 << 16
+"""Characters of a user's file from which what was parsed is kept: a thousand rules take some tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
     others = {path.resolve(): text for path, text in texts.items()}
     for path, text in texts.items():
         digest.update(_frame(text))
-        if _is_ours(text):
-            own += parse(text, str(path))
+        if (signatures := _of_user(text, str(path))) is not None:
+            own += signatures
         else:
             from dumpscan.foreign_rules import parse_foreign  # here, for few users have such rules
 
@@ -140,16 +142,35 @@ def load(builtin: bool = True, user_paths: Sequence[Path] = ()) -> Ruleset:
 
 @lru_cache(maxsize=1)
 def _kept(digest: str, texts: Sequence[tuple[str, str]]) -> tuple[Signature, ...]:
-    """The signatures of the files, as parsed by an earlier run where there was one."""
+    """The signatures of the files that ship with dumpscan, as parsed by an earlier run where there was one."""
+    return (
+        _parsed_once(digest, lambda: tuple(signature for file, text in texts for signature in parse(text, file))) or ()
+    )
+
+
+def _of_user(text: str, file: str) -> tuple[Signature, ...] | None:
+    """The signatures of a user's file, as parsed by an earlier run if it is a large one; None if its rules are not held
+    to our meta."""
+
+    def make() -> tuple[Signature, ...] | None:
+        return tuple(parse(text, file)) if _is_ours(text) else None
+
+    return _parsed_once(hashlib.sha256(f"{file}\0{text}".encode()).hexdigest(), make) if len(text) > _LARGE else make()
+
+
+def _parsed_once(digest: str, make: Callable[[], tuple[Signature, ...] | None]) -> tuple[Signature, ...] | None:
     names = " ".join(field.name for field in fields(Signature))
     key = f"signatures {digest} {names} {__version__} {sys.implementation.cache_tag}"
-    return cache.kept(
-        key,
-        lambda: tuple(signature for file, text in texts for signature in parse(text, file)),
-        lambda parsed: marshal.dumps([_row(signature) for signature in parsed]),
-        lambda stored: tuple(_restored(row) for row in marshal.loads(stored)),
-        cache.NOT_MARSHALLED,
-    )
+    return cache.kept(key, make, _stored, _loaded, cache.NOT_MARSHALLED)
+
+
+def _stored(parsed: Sequence[Signature] | None) -> bytes:
+    return marshal.dumps(None if parsed is None else [_row(signature) for signature in parsed])
+
+
+def _loaded(stored: bytes) -> tuple[Signature, ...] | None:
+    rows = marshal.loads(stored)
+    return None if rows is None else tuple(map(_restored, rows))
 
 
 def _row(signature: Signature) -> list[Any]:

@@ -229,6 +229,20 @@ def test_kept_signatures_are_those_that_were_parsed(tmp_path: Path, monkeypatch:
     assert fresh() == parsed
 
 
+def test_a_users_large_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, foreign = tmp_path / "own.yar", tmp_path / "foreign.yar"
+    own.write_text(RULE + "\n//" + "-" * signatures_loader._LARGE)
+    foreign.write_text(f'rule other {{ strings: $a = "other_token" condition: $a }}\n//{own.read_text()[-70_000:]}')
+    monkeypatch.setenv("DUMPSCAN_CACHE", str(tmp_path / "cache"))
+    first = [load(False, [path]) for path in (own, foreign)]
+    assert (len(first[0].rules), len(first[1].foreign)) == (1, 1)
+    monkeypatch.setattr(signatures_loader, "parse", None)
+    assert [load(False, [path]) for path in (own, foreign)] == first
+    own.write_text(own.read_text() + "-")
+    with pytest.raises(TypeError):
+        load(False, [own])
+
+
 @pytest.mark.parametrize("stored", [b"", b"[]", b"\xff", marshal.dumps([("id", "title")]), b"i\0\0\0\0"])
 def test_kept_signatures_that_cannot_be_used(stored: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     signatures_loader._kept.cache_clear()
