@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PEERS_ON = ("mixed", "numpy")
 VARIANTS_ON = ("mixed", "zeros")
 MORE = 1000
+"""Signatures besides the built-in ones, in one of the variants."""
 TIMEOUT = 1800
 _FAILED = 0.1
 """Seconds in which no program reads an input: it failed."""

@@ -15,9 +15,7 @@ def main() -> None:
     """Run the command line; see :mod:`dumpscan.cli`."""
     gc.set_threshold(_THRESHOLD)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads for matrices, which nobody asks for any
-    os.environ.setdefault(
-        "NUMPY_MADVISE_HUGEPAGE", "0"
-    )  # to clear 2 MiB for each array of which little is used takes long
+    os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")  # of many large arrays little is used, and 2 MiB were cleared
     from dumpscan.cli import main as run
 
     try:

@@ -786,23 +786,31 @@ static void add_number(Numbers *n, Place start) {
         n->out[n->found++] = start;
 }
 
-/* Where a number may begin at a word, or half a word before or behind if its words are of 32 bits or so aligned. */
-static void add_halves(Numbers *n, Place word, int encoding) {
-    for (Place half = encoding == OCTETS ? 0 : -4; half <= (encoding == OCTETS ? 0 : 4); half += 4)
+/* Where a number may begin at a word, or half a word before or behind: that of words of 32 bits may. */
+static void add_halves(Numbers *n, Place word) {
+    for (Place half = -4; half <= 4; half += 4)
         add_number(n, 8 * word + half);
 }
 
-/* All the places of one size and encoding; see rsa_limbs._clues. */
+/* The same, but for octets at the word only: their other places are looked at where their length fits. */
+static void add_aligned(Numbers *n, Place word, int encoding) {
+    if (encoding == OCTETS)
+        add_number(n, 8 * word);
+    else
+        add_halves(n, word);
+}
+
+/* All the places of one size and encoding; see rsa_limbs._sieved. */
 static void add_places(Numbers *n, const Place *begins, Py_ssize_t begin_count, const Place *ends, Py_ssize_t end_count,
                        int encoding, Place multiples) {
     Place words = n->size / 8;
     Py_ssize_t next = 0;
     for (Py_ssize_t i = 0; i < begin_count; i++) {
         Place begin = begins[i];
-        add_halves(n, begin, encoding);
+        add_aligned(n, begin, encoding);
         if (begin < 3 || !n->dense[begin - 3])
             for (Place times = 1; times < multiples; times++)
-                add_halves(n, begin + times * words, encoding);
+                add_aligned(n, begin + times * words, encoding);
         while (next < end_count && ends[next] < begin + 6)
             next++;
         if (encoding != OCTETS || !end_count)
@@ -815,7 +823,7 @@ static void add_places(Numbers *n, const Place *begins, Py_ssize_t begin_count, 
                 add_number(n, 8 * begin + shift);
     }
     for (Py_ssize_t i = 0; i < end_count; i++)
-        add_halves(n, ends[i] - words, encoding);
+        add_aligned(n, ends[i] - words, encoding);
 }
 
 /* Whether all of an array's places are from `first` to `last`. */
@@ -902,13 +910,12 @@ static PyObject *rsa_integers(PyObject *self, PyObject *args) {
 
 /* ------------------------------------------------------------------ rsa_exponents.py */
 
-/* All the places of one width and encoding, of moduli of `words` words; see rsa_exponents._clues. */
+/* All the places of one width and encoding, of moduli of `words` words; see rsa_exponents._places. */
 static void add_exponents(Numbers *n, const Place *begins, Py_ssize_t begin_count, const Place *ends,
                           Py_ssize_t end_count, int encoding, Place words) {
     Py_ssize_t next = 0;
     for (Py_ssize_t i = 0; i < begin_count; i++) {
-        for (Place half = -4; half <= 4; half += 4)
-            add_number(n, 8 * begins[i] + half);
+        add_halves(n, begins[i]);
         while (next < end_count && ends[next] < begins[i] + words - 2)
             next++;
         if (encoding == OCTETS && next < end_count && ends[next] <= begins[i] + words + 1)
@@ -916,8 +923,7 @@ static void add_exponents(Numbers *n, const Place *begins, Py_ssize_t begin_coun
                 add_number(n, 8 * begins[i] + shift);
     }
     for (Py_ssize_t i = 0; i < end_count; i++) {
-        for (Place half = -4; half <= 4; half += 4)
-            add_number(n, 8 * (ends[i] - words) + half);
+        add_halves(n, ends[i] - words);
         if (n->size < 8 * words)
             add_number(n, 8 * ends[i] - n->size);
     }

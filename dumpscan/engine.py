@@ -314,10 +314,10 @@ def run(
         left -= len(some)  # the last windows go alone, so that all workers end together
         pending.append(executor.submit(task, some))
         while pending and (pending[0].done() or not _room(pending, jobs)):
-            if not pending[0].done() and len(pending) < FAR * jobs:
-                wait([future for future in pending if not future.done()], return_when=FIRST_COMPLETED)
-            else:
+            if pending[0].done():
                 yield from pending.popleft().result()
+            else:
+                wait([future for future in pending if not future.done()], return_when=FIRST_COMPLETED)
     while pending:
         yield from pending.popleft().result()
 

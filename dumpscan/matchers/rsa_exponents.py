@@ -19,6 +19,7 @@ from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.randomness import Bytes, Positions, WordMap, different, rows, word_map
+from dumpscan.matchers.rsa_limbs import limit
 from dumpscan.model import Clue, ClueTable
 
 SIZES = (128, 192, 256, 384, 512, 1024)
@@ -41,6 +42,8 @@ _SHORTER = np.array([-1, 0, 1, 2])
 
 _HALVES = np.array([-4, 0, 4])
 
+_TOO_MANY = limit("more places of RSA exponents than the limit of one window")
+
 
 @dataclass(frozen=True, slots=True)
 class RsaExponents:
@@ -59,7 +62,7 @@ class RsaExponents:
         for item in _clues(mapped):
             left -= len(item.starts) if isinstance(item, ClueTable) else 1
             if left < 0:
-                yield _limit()
+                yield _TOO_MANY
                 return
             yield item
 
@@ -71,15 +74,11 @@ def _clues(mapped: WordMap) -> Iterator[Clue | ClueTable]:
     places = _places_at_once if kernel.native is not None else _places
     for length, encoding, starts in places(mapped, begins, ends):
         if starts is None:
-            yield _limit()
+            yield _TOO_MANY
         elif len(starts):
             values = _highest(mapped.octets, starts, length, encoding)
             yield ClueTable("rsa-exponent", values, starts + mapped.base, length, encoding)
     yield from _digits(mapped)
-
-
-def _limit() -> Clue:
-    return Clue("limit", b"", 0, 0, "", b"more places of RSA exponents than the limit of one window")
 
 
 _Places = Iterator[tuple[int, str, Positions | None]]

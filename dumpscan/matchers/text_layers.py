@@ -117,9 +117,6 @@ def _stable_base64(text: bytes, shift: int) -> bytes:
     return encoded[first : (shift + len(text)) * 8 // 6]
 
 
-# ---------------------------------------------------------------- from memory to text
-
-
 def followed(literal: bytes, anchor: str, shift: int) -> tuple[bytes, ...]:
     """The base64 ``literal`` of an anchor behind which there is printable text. A short one with its next character,
     which is one of a few, for some of its bits are the anchor's."""
@@ -130,6 +127,9 @@ def followed(literal: bytes, anchor: str, shift: int) -> tuple[bytes, ...]:
     behind = {binascii.b2a_base64(text + bytes([char]))[at : at + 1] for char in range(0x21, 0x7F)}
     behind |= {char.translate(_TO_URL) for char in behind}
     return tuple(literal + char for char in sorted(behind))
+
+
+# ---------------------------------------------------------------- from memory to text
 
 
 def merged(ranges: Iterable[tuple[int, int]], size: int, most: int) -> Iterator[tuple[int, int]]:
