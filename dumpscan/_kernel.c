@@ -32,16 +32,14 @@ typedef uint32_t Half;
 #endif
 typedef int64_t Place; /* of NumPy's own arrays, which are aligned */
 
-/* The number of the first byte of `word` that is not zero. */
-static int first_byte(uint64_t word) {
+/* The number of the lowest bit of `word` that is set. */
+static int lowest_bit(uint64_t word) {
 #if defined(__GNUC__)
-    return __builtin_ctzll(word) >> 3;
+    return __builtin_ctzll(word);
 #else
     int number = 0;
-    while (!(word & 0xFF)) {
-        word >>= 8;
+    while (!(word >> number & 1))
         number++;
-    }
     return number;
 #endif
 }
@@ -85,6 +83,66 @@ static uint64_t load(const uint8_t *from) {
     uint64_t word;
     memcpy(&word, from, 8);
     return word;
+}
+
+/* Flags in bytes, as bits: of eight of them, and of 64. */
+static uint64_t packed_eight(const uint8_t *flags) { return load(flags) * 0x0102040810204080u >> 56; }
+
+static uint64_t packed(const uint8_t *flags) {
+    uint64_t bits = 0;
+    for (int i = 0; i < 64; i += 8)
+        bits |= packed_eight(flags + i) << i;
+    return bits;
+}
+
+#define AROUND 72 /* words: 64, and one to eight before */
+
+/* The words from `lead` before word `base` on; where some are not there, a copy with others that have all bits set. */
+static const Word *around(const Word *words, Place base, Place count, Place lead, Word *room) {
+    Place first = base - lead, missing = first < 0 ? -first : 0;
+    if (!missing && first + AROUND <= count)
+        return words + first;
+    Place there = count - first < AROUND ? count - first : AROUND;
+    memset(room, 0xFF, AROUND * sizeof *room);
+    memcpy(room + missing, words + first + missing, (size_t)(there - missing) * sizeof *room);
+    return room;
+}
+
+/* Flags of the words of a window in bits, WordMap.random_bits: that of word i is bit i % 64 of element i / 64 + 1. Before
+   the first and behind the last word there are elements of zeros, so that one may look beyond. */
+static int are_bits(const Array *array, Py_ssize_t count) {
+    const Place *bits = array->view.buf;
+    return array->count >= count / 64 + 3 && !bits[0] && !((uint64_t)bits[count / 64 + 1] >> count % 64) &&
+           !bits[count / 64 + 2];
+}
+
+/* The flags of the words that are `by` words behind those of element `bits`: 0 < by < 64. */
+static uint64_t behind(const Word *bits, int by) { return bits[0] >> by | bits[1] << (64 - by); }
+
+/* And of those before. */
+static uint64_t before(const Word *bits, int by) { return bits[0] << by | bits[-1] >> (64 - by); }
+
+static int is_set(const Word *bits, Place word) { return (int)(bits[word / 64 + 1] >> word % 64 & 1); }
+
+/* The first word from `word` on that is not flagged. */
+static Place run_end(const Word *bits, Place word) {
+    Place element = word / 64 + 1;
+    uint64_t clear = ~bits[element] >> word % 64;
+    if (clear)
+        return word + lowest_bit(clear);
+    while (!~bits[++element])
+        ;
+    return 64 * (element - 1) + lowest_bit(~bits[element]);
+}
+
+/* Bit i: whether of the flags i to i + 3 at least so many are set. */
+typedef struct {
+    uint64_t one, two, three, four;
+} AtLeast;
+
+static AtLeast of_four(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+    return (AtLeast){a | b | c | d, (a & b) | (c & d) | ((a | b) & (c | d)), (a & b & (c | d)) | (c & d & (a | b)),
+                     a & b & c & d};
 }
 
 /* ------------------------------------------------------------------ windows.py */
@@ -215,51 +273,22 @@ static PyObject *map_words(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-/* Where runs of set flags begin, and where they end (exclusive). Returns the number of runs. */
-static Py_ssize_t find_edges(const uint8_t *flags, Py_ssize_t count, Place *starts, Place *ends) {
-    Py_ssize_t runs = 0;
-    uint64_t before = 0;
-    for (Py_ssize_t i = 0; i < count; i += 8) {
-        uint64_t eight = 0;
-        if (i + 8 <= count)
-            eight = load(flags + i);
-        else
-            memcpy(&eight, flags + i, (size_t)(count - i));
-        for (uint64_t turns = eight ^ (eight << 8 | before); turns; turns &= turns - 1) {
-            int byte = first_byte(turns);
-            if (eight >> (8 * byte) & 1)
-                starts[runs] = i + byte;
-            else
-                ends[runs++] = i + byte;
-        }
-        before = eight >> 56;
-    }
-    if (before)
-        ends[runs++] = count;
-    return runs;
-}
-
-static PyObject *edges(PyObject *self, PyObject *args) {
-    PyObject *objects[3];
-    Array a[3];
-    if (!PyArg_ParseTuple(args, "OOO", &objects[0], &objects[1], &objects[2]) || take_all(objects, a, "oII") < 0)
-        return NULL;
-    Py_ssize_t runs, most = a[0].count / 2 + 1;
-    if (a[1].count < most || a[2].count < most) {
-        give_back(a, 3);
-        return PyErr_Format(PyExc_ValueError, "arrays too short");
-    }
-    Py_BEGIN_ALLOW_THREADS
-    runs = find_edges(a[0].view.buf, a[0].count, a[1].view.buf, a[2].view.buf);
-    Py_END_ALLOW_THREADS
-    give_back(a, 3);
-    return PyLong_FromSsize_t(runs);
-}
-
 static int has_zero(uint64_t word) { return ((word - ONES) & ~word & HIGHS) != 0; }
+
+/* How many of eight words have a byte 00, ff or 48, each of which counts. */
+VECTORS static int common_of_eight(const Word *words) {
+    int total = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t word = words[i];
+        total += has_zero(word) + has_zero(~word) + has_zero(word ^ 0x4848484848484848u);
+    }
+    return total;
+}
 
 /* Whether `count` words are not full of the commonest bytes of machine code; past the last word that one counts. */
 static int is_pure(const Word *words, Py_ssize_t start, Py_ssize_t count, Py_ssize_t last) {
+    if (count == 8 && start + 8 <= last + 1)
+        return common_of_eight(words + start) <= 6;
     Py_ssize_t total = 0, most = count < 6 ? 5 : count < 8 ? 6 : count * 3 / 4;
     for (Py_ssize_t step = 0; step < count && total <= most; step++) {
         uint64_t word = words[start + step < last ? start + step : last];
@@ -377,51 +406,46 @@ static PyObject *various(PyObject *self, PyObject *args) {
 
 static int is_small(uint64_t word) { return word + ((uint64_t)1 << 48) < (uint64_t)1 << 49; }
 
-/* Whether `begins` and `ends` are runs among `count` words, in order, none touching the next. */
-static int are_runs(const Place *begins, const Place *ends, Py_ssize_t runs, Py_ssize_t count) {
-    for (Py_ssize_t i = 0; i < runs; i++)
-        if (begins[i] < 0 || ends[i] <= begins[i] || ends[i] > count || (i && begins[i] <= ends[i - 1]))
-            return 0;
-    return 1;
-}
-
 static Place *put_once(Place *out, const Place *first, Place place) {
     if (out == first || out[-1] != place)
         *out++ = place;
     return out;
 }
 
-/* Where numbers may begin and end, from the runs of random words; see randomness.borders. */
+/* Where numbers may begin and end, next to runs of random words; see randomness.borders. */
 static PyObject *borders(PyObject *self, PyObject *args) {
-    PyObject *objects[7];
-    Array a[7];
+    PyObject *objects[5];
+    Array a[5];
     int least, uneven;
-    if (!PyArg_ParseTuple(args, "OOOOOOOii", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4],
-                          &objects[5], &objects[6], &least, &uneven) ||
-        take_all(objects, a, "loollII") < 0)
+    if (!PyArg_ParseTuple(args, "OOOOOii", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &least,
+                          &uneven) ||
+        take_all(objects, a, "lllII") < 0)
         return NULL;
-    const Word *words = a[0].view.buf;
-    const uint8_t *random = a[1].view.buf, *dense = a[2].view.buf, *octets = a[0].view.buf;
-    const Place *begins = a[3].view.buf, *ends = a[4].view.buf;
-    Place *first = a[5].view.buf, *after = a[6].view.buf, *first_out = first, *after_out = after;
-    Py_ssize_t count = a[0].count, runs = a[3].count;
-    if (a[1].count < count || a[2].count < count || a[4].count < runs || a[5].count < 2 * runs ||
-        a[6].count < 2 * runs || !are_runs(begins, ends, runs, count)) {
-        give_back(a, 7);
+    const Word *words = a[0].view.buf, *random = a[1].view.buf, *dense = a[2].view.buf;
+    const uint8_t *octets = a[0].view.buf;
+    Place *first = a[3].view.buf, *after = a[4].view.buf, *first_out = first, *after_out = after;
+    Py_ssize_t count = a[0].count;
+    if (!are_bits(&a[1], count) || !are_bits(&a[2], count) || a[3].count < count + 2 || a[4].count < count + 2) {
+        give_back(a, 5);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
 #define JUDGED(start) (is_pure(words, start, 8, count - 1) && is_various(octets + 8 * (start), 64, least, uneven))
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < runs; i++) {
-        Place begin = begins[i], end = ends[i];
-        if (dense[begin] && begin + 8 <= count && (begin < 2 || !random[begin - 2] || is_small(words[begin - 1])) &&
-            JUDGED(begin)) {
+    for (Place base = 0; base <= count; base += 64) {
+        const Word *r = random + base / 64 + 1, *d = dense + base / 64 + 1;
+        for (uint64_t set = r[0] & ~before(r, 1) & d[0]; set; set &= set - 1) {
+            Place begin = base + lowest_bit(set);
+            if (begin + 8 > count || !(begin < 2 || !is_set(random, begin - 2) || is_small(words[begin - 1])) ||
+                !JUDGED(begin))
+                continue;
             if (begin > 0 && !is_small(words[begin - 1]))
                 first_out = put_once(first_out, first, begin - 1);
             first_out = put_once(first_out, first, begin);
         }
-        if (end >= 8 && dense[end - 8] && (end >= count - 1 || !random[end + 1] || is_small(words[end])) &&
-            JUDGED(end - 8)) {
+        for (uint64_t set = ~r[0] & before(r, 1) & before(d, 8); set; set &= set - 1) {
+            Place end = base + lowest_bit(set);
+            if (!(end >= count - 1 || !is_set(random, end + 1) || is_small(words[end])) || !JUDGED(end - 8))
+                continue;
             after_out = put_once(after_out, after, end);
             if (end < count && !is_small(words[end]))
                 after_out = put_once(after_out, after, end + 1);
@@ -429,147 +453,125 @@ static PyObject *borders(PyObject *self, PyObject *args) {
     }
     Py_END_ALLOW_THREADS
 #undef JUDGED
-    give_back(a, 7);
+    give_back(a, 5);
     return Py_BuildValue("nn", (Py_ssize_t)(first_out - first), (Py_ssize_t)(after_out - after));
 }
 
-#define BLOCK 1024
+/* ------------------------------------------------------------------ integers.py */
 
-#define TOP ((uint64_t)3 << 62)
+/* How an array of digits is told: its words have none of the bits `unused`, its digits are of `width` bytes, it has
+   `least` words, and so many different bytes; see integers._digit_starts. */
+typedef struct {
+    uint64_t unused, width, least, tops, different, half_tops;
+} Digits;
 
-/* Flag those of `count` words from which four have no bit of `one` or none of `other`, one of the first two looking random.
-   The three words behind the last are looked at. */
-VECTORS static void four_clear(const Word *words, const uint8_t *random, Py_ssize_t count, uint64_t one, uint64_t other,
-                               uint8_t *flags) {
-    for (Py_ssize_t i = 0; i < count; i++) {
-        uint64_t any = words[i] | words[i + 1] | words[i + 2] | words[i + 3];
-        flags[i] = (!(any & one) | !(any & other)) & (random[i] | random[i + 1]);
-    }
-}
+#define SIZE_BEFORE ((uint64_t)1 << 16)
+#define TOP ((uint64_t)3 << 62) /* bits that no kind of digits uses */
 
-/* Whether digits without the bits of `mask` may begin at word `i`; see randomness.runs_without. */
-static int begins_run(const Word *words, const uint8_t *random, Py_ssize_t i, Py_ssize_t count, uint64_t mask) {
-    if ((words[i] | words[i + 1] | words[i + 2] | words[i + 3]) & mask || (!(words[i - 1] & mask) && random[i - 1]))
+/* Whether an array of digits may begin at word `start`, of words that are random enough and have no unused bits. */
+static int is_digits(const Word *words, Place start, Place last, const Digits *d) {
+    const uint8_t *octets = (const uint8_t *)(words + start);
+    Py_ssize_t least = (Py_ssize_t)d->least, width = (Py_ssize_t)d->width;
+    int behind_size = words[start - 1] < SIZE_BEFORE, tops = (int)d->tops, half_tops = (int)d->half_tops;
+    if (!behind_size && !is_pure(words, start, least, last))
         return 0;
-    int filled = random[i] + random[i + 1] + random[i + 2] + random[i + 3];
-    if (filled >= 2)
+    int different = distinct_bytes(octets, 8 * least, 1, 5 * least);
+    if (different < 5 * least)
+        return 0;
+    if (behind_size && least <= 4)
         return 1;
-    if (i + 8 > count || (words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7]) & mask)
+    if (distinct_bytes(octets + width - 1, 8 * least / width, width, tops) < tops)
         return 0;
-    return filled + random[i + 4] + random[i + 5] + random[i + 6] + random[i + 7] >= 4;
+    if (least > 4)
+        return 1;
+    return different >= (int)d->different && distinct_bytes(octets + 3, least, 8, half_tops) >= half_tops &&
+           distinct_bytes(octets + 7, least, 8, half_tops) >= half_tops;
 }
 
-static int any_set(const uint8_t *flags, Py_ssize_t count) {
-    uint64_t any = 0;
-    Py_ssize_t i = 0;
-    for (; i + 8 <= count; i += 8)
-        any |= load(flags + i);
-    for (; i < count; i++)
-        any |= flags[i];
-    return any != 0;
+/* Flag the words without a bit of `mask`. */
+VECTORS static void without(const Word *words, uint64_t mask, uint8_t *flags) {
+    for (int i = 0; i < AROUND; i++)
+        flags[i] = (words[i] & mask) == 0;
 }
 
-/* For each of `masks`, which have the two highest bits, where runs begin; each has a part of `places`. */
-static PyObject *runs_without(PyObject *self, PyObject *args) {
+/* Flag the words below `limit`. */
+VECTORS static void below(const Word *words, uint64_t limit, uint8_t *flags) {
+    for (int i = 0; i < 64; i++)
+        flags[i] = words[i] < limit;
+}
+
+/* Which words of 64 are the first of four, and the first of eight, without a bit of `mask`; and whether the word before is
+   without. `words` begin with that before the first. */
+typedef struct {
+    uint64_t four, eight, previous;
+} Clear;
+
+static Clear clear_of(const Word *words, uint64_t mask) {
+    uint8_t flags[128] = {0};
+    without(words, mask, flags);
+    const Word c[2] = {packed(flags), packed(flags + 64)};
+    uint64_t four = behind(c, 1) & behind(c, 2) & behind(c, 3) & behind(c, 4);
+    return (Clear){four, four & behind(c, 5) & behind(c, 6) & behind(c, 7) & behind(c, 8), c[0]};
+}
+
+#define MOST_DIGITS 8 /* kinds of digits */
+
+/* For each of the rows of `digits` where arrays of them begin: as many as its part of `places` has room for. */
+static PyObject *digit_starts(PyObject *self, PyObject *args) {
     PyObject *objects[5];
     Array a[5];
     if (!PyArg_ParseTuple(args, "OOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4]) ||
-        take_all(objects, a, "lolII") < 0)
+        take_all(objects, a, "lllII") < 0)
         return NULL;
-    const Word *words = a[0].view.buf, *masks = a[2].view.buf;
-    const uint8_t *random = a[1].view.buf;
+    const Word *words = a[0].view.buf, *random = a[1].view.buf;
+    const Digits *digits = a[2].view.buf;
     Place *out = a[3].view.buf, *totals = a[4].view.buf;
-    Py_ssize_t count = a[0].count, kinds = a[2].count;
-    if (a[1].count < count || a[3].count < kinds * count || a[4].count < kinds) {
+    Py_ssize_t count = a[0].count, kinds = a[2].view.len / (Py_ssize_t)sizeof(Digits);
+    int fits = are_bits(&a[1], count) && kinds > 0 && kinds <= MOST_DIGITS && a[4].count >= kinds;
+    for (Py_ssize_t kind = 0; kind < kinds && fits; kind++)
+        fits = (digits[kind].unused & TOP) == TOP && (digits[kind].width == 4 || digits[kind].width == 8) &&
+               (digits[kind].least == 4 || digits[kind].least == 8);
+    if (!fits) {
         give_back(a, 5);
-        return PyErr_Format(PyExc_ValueError, "arrays of different lengths");
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
-    uint64_t least[2] = {~(uint64_t)0, ~(uint64_t)0}; /* what all masks hold that hold it, and what all others do */
-    for (Py_ssize_t kind = 0; kind < kinds; kind++)
-        least[(masks[kind] & masks[0]) != masks[0]] &= masks[kind] | TOP;
+    Py_ssize_t room = a[3].count / kinds;
     Py_BEGIN_ALLOW_THREADS
     memset(totals, 0, (size_t)kinds * sizeof *totals);
-    for (Py_ssize_t first = 1; first < count - 3; first += BLOCK) {
-        uint8_t flags[BLOCK + 8] = {0};
-        Py_ssize_t some = count - 3 - first < BLOCK ? count - 3 - first : BLOCK;
-        if (!any_set(random + first, some + 1))
+    for (Place base = 0; base < count; base += 64) {
+        const Word *r = random + base / 64 + 1;
+        AtLeast low = of_four(r[0], behind(r, 1), behind(r, 2), behind(r, 3));
+        AtLeast high = of_four(behind(r, 4), behind(r, 5), behind(r, 6), behind(r, 7));
+        uint64_t half = low.four | high.four | (low.three & high.one) | (low.two & high.two) | (low.one & high.three);
+        uint64_t most = (low.two & high.four) | (low.three & high.three) | (low.four & high.two);
+        uint64_t likely = (r[0] | behind(r, 1)) & (low.two | half) & (base ? ~(uint64_t)0 : ~(uint64_t)1);
+        if (!likely)
             continue;
-        four_clear(words + first, random + first, some, least[0], least[1], flags);
-        for (Py_ssize_t i = 0; i < some; i += 8) {
-            for (uint64_t set = load(flags + i); set; set &= set - 1) {
-                Py_ssize_t place = first + i + first_byte(set);
-                for (Py_ssize_t kind = 0; kind < kinds; kind++)
-                    if (begins_run(words, random, place, count, masks[kind] | TOP))
-                        out[kind * count + totals[kind]++] = place;
+        Word room_around[AROUND];
+        const Word *from = around(words, base, count, 1, room_around);
+        if (!(clear_of(from, TOP).four & likely))
+            continue;
+        uint8_t sized[64];
+        below(from, SIZE_BEFORE, sized);
+        uint64_t size_before = packed(sized), of_four_words = low.three | (size_before & low.two);
+        uint64_t of_eight_words = most | (size_before & half);
+        Clear clear = {0, 0, 0};
+        for (Py_ssize_t kind = 0; kind < kinds; kind++) {
+            const Digits *d = digits + kind;
+            if (!kind || d->unused != d[-1].unused)
+                clear = clear_of(from, d->unused);
+            uint64_t set = clear.four & likely & ~(clear.previous & before(r, 1)) & (low.two | (clear.eight & half));
+            set &= d->least == 4 ? of_four_words : clear.eight & of_eight_words;
+            for (; set && totals[kind] < room; set &= set - 1) {
+                Place start = base + lowest_bit(set);
+                if (is_digits(words, start, count - 1, d))
+                    out[kind * room + totals[kind]++] = start;
             }
         }
     }
     Py_END_ALLOW_THREADS
     give_back(a, 5);
     Py_RETURN_NONE;
-}
-
-/* ------------------------------------------------------------------ integers.py */
-
-typedef struct {
-    uint64_t unused;
-    Py_ssize_t width, least;
-    int tops, different, half_tops;
-} Digits;
-
-#define SIZE_BEFORE ((uint64_t)1 << 16)
-
-/* Whether an array of digits may begin at word `start`; see integers._digit_starts. */
-static int is_digits(const Word *words, const uint8_t *random, Py_ssize_t start, Py_ssize_t last, const Digits *d) {
-    const uint8_t *octets = (const uint8_t *)(words + start);
-    Py_ssize_t filled = 0;
-    for (Py_ssize_t step = 0; step < d->least; step++) {
-        if (step >= 4 && words[start + step] & d->unused)
-            return 0;
-        filled += random[start + step];
-    }
-    int behind_size = words[start - 1] < SIZE_BEFORE;
-    if (filled <= d->least * 5 / 8 && !(behind_size && filled >= d->least / 2))
-        return 0;
-    if (!behind_size && !is_pure(words, start, d->least, last))
-        return 0;
-    int different = distinct_bytes(octets, 8 * d->least, 1, 5 * d->least);
-    if (different < 5 * d->least)
-        return 0;
-    if (behind_size && d->least <= 4)
-        return 1;
-    if (distinct_bytes(octets + d->width - 1, 8 * d->least / d->width, d->width, d->tops) < d->tops)
-        return 0;
-    if (d->least > 4)
-        return 1;
-    return different >= d->different && distinct_bytes(octets + 3, d->least, 8, d->half_tops) >= d->half_tops &&
-           distinct_bytes(octets + 7, d->least, 8, d->half_tops) >= d->half_tops;
-}
-
-static PyObject *digit_starts(PyObject *self, PyObject *args) {
-    PyObject *objects[4];
-    Array a[4];
-    unsigned long long unused;
-    Digits d;
-    if (!PyArg_ParseTuple(args, "OOOOKnniii", &objects[0], &objects[1], &objects[2], &objects[3], &unused, &d.width,
-                          &d.least, &d.tops, &d.different, &d.half_tops) ||
-        take_all(objects, a, "lolI") < 0)
-        return NULL;
-    d.unused = unused;
-    const Place *runs = a[2].view.buf;
-    Place *out = a[3].view.buf;
-    Py_ssize_t count = a[0].count, found = 0, bad = a[1].count < count || (d.width != 4 && d.width != 8) || d.least < 4;
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < a[2].count && !bad && found < a[3].count; i++) {
-        bad = runs[i] < 1 || runs[i] >= count;
-        if (!bad && runs[i] + d.least <= count && is_digits(a[0].view.buf, a[1].view.buf, runs[i], count - 1, &d))
-            out[found++] = runs[i];
-    }
-    Py_END_ALLOW_THREADS
-    give_back(a, 4);
-    if (bad)
-        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
-    return PyLong_FromSsize_t(found);
 }
 
 /* Those of `starts` (bytes) from which `count` digits of `width` bytes stand, the highest from `least` to `most`. */
@@ -1057,11 +1059,24 @@ static int is_pointer(uint64_t word) {
 
 static int is_halved(uint64_t word, uint64_t most) { return word - ((uint64_t)1 << 32) < most << 32; }
 
-/* Flag those of `COUNTS` words that may be counts, and have a pointer beside them. */
-VECTORS static void may_count(const Word *words, uint64_t most, uint8_t *flags) {
+/* Whether one of `COUNTS` words may be a count. */
+VECTORS static uint64_t any_count(const Word *words, uint64_t most) {
+    uint64_t any = 0;
     for (int i = 0; i < COUNTS; i++)
-        flags[i] = (is_halved(words[i], most) | (words[i] - 4 < (most << 16) + 2)) &
-                   (is_pointer(words[i - 1]) | is_pointer(words[i + 1]) | is_pointer(words[i + 2]));
+        any |= is_halved(words[i], most) | (words[i] - 4 < (most + 1) << 16);
+    return any;
+}
+
+/* Flag those of `COUNTS` words that may be counts, of up to `most` limbs and less than `last` bytes, with a pointer where the
+   shapes below have one. */
+VECTORS static void may_count(const Word *words, uint64_t most, uint64_t last, uint8_t *flags) {
+    for (int i = 0; i < COUNTS; i++) {
+        uint64_t word = words[i], low = word & 0xFFFFFFFF, previous = words[i - 1], next = words[i + 1];
+        int left = is_pointer(previous), right = is_pointer(next), signs = (next & 0xFFFFFFF0FFFFFFFE) == 0;
+        int halves = is_halved(word, most) & (low - 1 < 2 * most) & (right | ((left | is_pointer(words[i + 2])) & signs));
+        int whole = (word - 4 < last - 4) | (((word & 0xFFFF) == 1) & (word < (most + 1) << 16));
+        flags[i] = (uint8_t)(halves | (whole & (left | (right & ((previous & 0xFFFFFFFF) == 1)))));
+    }
 }
 
 /* As integer_structures._SHAPES numbers them; each leads to a number through `pointer`. */
@@ -1150,10 +1165,12 @@ static PyObject *structures(PyObject *self, PyObject *args) {
             memcpy(tail, words + first - 1, (size_t)(count - first + 1) * sizeof *words);
             some = tail + 1;
         }
-        may_count(some, most, flags);
+        if (!any_count(some, most))
+            continue;
+        may_count(some, most, s.last, flags);
         for (Py_ssize_t eight = first; eight < first + COUNTS && eight < count - 2; eight += 8)
             for (uint64_t set = load(flags + (eight - first)); set; set &= set - 1) {
-                Py_ssize_t i = eight + first_byte(set);
+                Py_ssize_t i = eight + lowest_bit(set) / 8;
                 if (i >= count - 2)
                     break;
                 if (is_halved(words[i], most))
@@ -1178,6 +1195,8 @@ typedef struct {
     Py_ssize_t found;
 } Closed;
 
+#define SHORTEST 4 /* words of a number */
+
 /* Add the number of `length` words at `start`, and the one behind a canary of two words, where numbers have that many. */
 static void add_closed(Closed *numbers, Py_ssize_t start, Py_ssize_t length) {
     for (Py_ssize_t canary = 0; canary <= 2; canary += 2) {
@@ -1190,41 +1209,42 @@ static void add_closed(Closed *numbers, Py_ssize_t start, Py_ssize_t length) {
 
 /* Numbers between plain words, from the runs of random words; see ec_scalars._closed. */
 static PyObject *closed(PyObject *self, PyObject *args) {
-    PyObject *objects[7];
-    Array a[7];
-    if (!PyArg_ParseTuple(args, "OOOOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
-                          &objects[6]) ||
-        take_all(objects, a, "lolloII") < 0)
+    PyObject *objects[5];
+    Array a[5];
+    if (!PyArg_ParseTuple(args, "OOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4]) ||
+        take_all(objects, a, "lloII") < 0)
         return NULL;
-    const Word *words = a[0].view.buf;
-    const uint8_t *random = a[1].view.buf;
-    const Place *begins = a[2].view.buf, *ends = a[3].view.buf;
-    Closed numbers = {a[4].view.buf, (uint64_t)a[4].count - 1, a[5].view.buf, a[6].view.buf, 0};
-    Py_ssize_t count = a[0].count, runs = a[2].count;
-    if (a[1].count < count || a[3].count < runs || a[4].count < 1 || a[5].count < 8 * runs || a[6].count < 8 * runs ||
-        !are_runs(begins, ends, runs, count)) {
-        give_back(a, 7);
+    const Word *words = a[0].view.buf, *random = a[1].view.buf;
+    Closed numbers = {a[2].view.buf, (uint64_t)a[2].count - 1, a[3].view.buf, a[4].view.buf, 0};
+    Py_ssize_t count = a[0].count;
+    int fits = are_bits(&a[1], count) && a[2].count > SHORTEST && a[3].count >= 4 * count && a[4].count >= 4 * count;
+    for (int i = 0; i < SHORTEST && fits; i++)
+        fits = !numbers.parts[i];
+    if (!fits) {
+        give_back(a, 5);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
-    Py_ssize_t least = 0; /* words of the shortest number: most runs are shorter */
-    while (least < a[4].count - 1 && !numbers.parts[least])
-        least++;
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < runs; i++) {
-        Py_ssize_t begin = begins[i], end = ends[i], length = end - begin;
-        Py_ssize_t joined = i + 1 < runs && begins[i + 1] - end == 1 ? ends[i + 1] - begin : 0;
-        if ((length + 1 < least && joined < least) || begin == 0 || end == count || (uint64_t)length > numbers.most + 2)
-            continue;
-        add_closed(&numbers, begin, length);
-        if (joined && ends[i + 1] < count && !is_small(words[end]))
-            add_closed(&numbers, begin, joined);
-        if (!random[begin < 2 ? 0 : begin - 2] && !is_small(words[begin - 1]))
-            add_closed(&numbers, begin - 1, length + 1);
-        if (!random[end + 1 < count ? end + 1 : count - 1] && !is_small(words[end]))
-            add_closed(&numbers, begin, length + 1);
+    for (Place base = 0; base < count; base += 64) {
+        const Word *r = random + base / 64 + 1;
+        uint64_t one = behind(r, 1), two = behind(r, 2), three = behind(r, 3); /* two of them, for a run and one word */
+        for (uint64_t set = r[0] & ~before(r, 1) & ((one & two) | (one & three) | (two & three)); set; set &= set - 1) {
+            Place begin = base + lowest_bit(set), end = run_end(random, begin), length = end - begin;
+            Place joined = end < count && is_set(random, end + 1) ? run_end(random, end + 1) : 0;
+            if ((length + 1 < SHORTEST && joined - begin < SHORTEST) || begin == 0 || end == count ||
+                (uint64_t)length > numbers.most + 2)
+                continue;
+            add_closed(&numbers, begin, length);
+            if (joined && joined < count && !is_small(words[end]))
+                add_closed(&numbers, begin, joined - begin);
+            if (!(begin > 1 && is_set(random, begin - 2)) && !is_small(words[begin - 1]))
+                add_closed(&numbers, begin - 1, length + 1);
+            if (!joined && !is_small(words[end]))
+                add_closed(&numbers, begin, length + 1);
+        }
     }
     Py_END_ALLOW_THREADS
-    give_back(a, 7);
+    give_back(a, 5);
     return PyLong_FromSsize_t(numbers.found);
 }
 
@@ -1257,33 +1277,46 @@ static PyObject *random_numbers(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(found);
 }
 
-/* The words at `begins`, and those before them, that stand behind the size of a chunk of glibc's heap from `least` to
-   below `most` bytes, where two of four words look random; see ec_scalars._heads. */
+/* Flag those of 64 words that are the size of a chunk of glibc's heap, from `least` to below `most` bytes. */
+VECTORS static void flag_sizes(const Word *words, uint64_t least, uint64_t most, uint8_t *flags) {
+    for (int i = 0; i < 64; i++)
+        flags[i] = ((words[i] & 0xA) == 0) & (words[i] - least < most - least);
+}
+
+/* The words where runs of random words begin, and those before them, that stand behind the size of a chunk of glibc's heap
+   from `least` to below `most` bytes, where two of four words look random; see ec_scalars._heads. */
 static PyObject *heads(PyObject *self, PyObject *args) {
-    PyObject *objects[4];
-    Array a[4];
+    PyObject *objects[3];
+    Array a[3];
     unsigned long long least, most;
-    if (!PyArg_ParseTuple(args, "OOOOKK", &objects[0], &objects[1], &objects[2], &objects[3], &least, &most) ||
-        take_all(objects, a, "lolI") < 0)
+    if (!PyArg_ParseTuple(args, "OOOKK", &objects[0], &objects[1], &objects[2], &least, &most) ||
+        take_all(objects, a, "llI") < 0)
         return NULL;
-    const Word *words = a[0].view.buf;
-    const uint8_t *random = a[1].view.buf;
-    const Place *begins = a[2].view.buf;
-    Place *out = a[3].view.buf;
-    Py_ssize_t runs = a[2].count, last = a[0].count - 4, found = 0;
-    int bad = a[1].count < a[0].count || a[3].count < 2 * runs;
+    const Word *words = a[0].view.buf, *random = a[1].view.buf;
+    Place *out = a[2].view.buf;
+    Py_ssize_t count = a[0].count, found = 0;
+    if (!are_bits(&a[1], count) || a[2].count < count) {
+        give_back(a, 3);
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < runs && !bad; i++) {
-        bad = begins[i] < 0 || begins[i] >= a[0].count;
-        for (Py_ssize_t start = begins[i] - 1; start <= begins[i] && !bad; start++)
-            if (start > 0 && start <= last && !(words[start - 1] & 0xA) && words[start - 1] - least < most - least &&
-                random[start] + random[start + 1] + random[start + 2] + random[start + 3] >= 2)
+    for (Place base = 0; base < count; base += 64) {
+        const Word *r = random + base / 64 + 1;
+        uint64_t one = behind(r, 1), begins = r[0] & ~before(r, 1), next = one & ~r[0];
+        uint64_t starts = (begins | next) & of_four(r[0], one, behind(r, 2), behind(r, 3)).two;
+        if (!starts)
+            continue;
+        Word room[AROUND];
+        uint8_t flags[64];
+        flag_sizes(around(words, base, count, 1, room), least, most, flags);
+        for (uint64_t set = starts & packed(flags); set; set &= set - 1) {
+            Place start = base + lowest_bit(set);
+            if (start <= count - 4)
                 out[found++] = start;
+        }
     }
     Py_END_ALLOW_THREADS
-    give_back(a, 4);
-    if (bad)
-        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
+    give_back(a, 3);
     return PyLong_FromSsize_t(found);
 }
 
@@ -1315,64 +1348,96 @@ static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most
 #define HEAD_SIZE ((uint64_t)1 << 16)
 #define P521 66 /* half of its scalars begin with a zero byte */
 
+/* Whether a number may begin within a word: behind zeros, or behind a small number of 32 bits. */
+static int may_lead(uint64_t word) { return !(word & 0xFF) | ((word & 0xFFFFFFFF) < HEAD_SIZE); }
+
+VECTORS static void flag_leading(const Word *words, uint8_t *leading, uint8_t *zero) {
+    for (int i = 0; i < AROUND; i++) {
+        leading[i] = (uint8_t)may_lead(words[i]);
+        zero[i] = words[i] == 0;
+    }
+}
+
+/* Which of 64 words, those of element `r`, may follow on one in which a number begins, or be it. The number behind a word of
+   zeros has nine words, of which five of six look random here. */
+static uint64_t may_follow(const Word *words, const Word *r, Place base, Place count) {
+    Word room[AROUND];
+    uint8_t leading[AROUND], zero[AROUND];
+    flag_leading(around(words, base, count, 8, room), leading, zero);
+    const Word lead[2] = {packed_eight(leading) << 56, packed(leading + 8)};
+    const Word zeros[2] = {packed_eight(zero) << 56, packed(zero + 8)};
+    const Word some[2] = {lead[0] & ~zeros[0], lead[1] & ~zeros[1]};
+    AtLeast four = of_four(r[0], behind(r, 1), behind(r, 2), behind(r, 3));
+    uint64_t five = (four.four & (behind(r, 4) | behind(r, 5))) | (four.three & behind(r, 4) & behind(r, 5));
+    return some[1] | before(some + 1, 1) | before(some + 1, 2) | ((before(zeros + 1, 1) | before(zeros + 1, 2)) & five);
+}
+
 /* Numbers of each of `sizes` bytes that begin 1 to 7 bytes into a word behind zeros, or behind a small number of 32
    bits, and end where random words do: for each size as many as its part of `starts` has room for. `totals` says how
    many. See unaligned_octets._stretches and below. */
 static PyObject *unaligned(PyObject *self, PyObject *args) {
-    PyObject *objects[6];
-    Array a[6];
-    if (!PyArg_ParseTuple(args, "OOOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5]) ||
-        take_all(objects, a, "llllII") < 0)
+    PyObject *objects[5];
+    Array a[5];
+    if (!PyArg_ParseTuple(args, "OOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4]) ||
+        take_all(objects, a, "lllII") < 0)
         return NULL;
-    const Word *words = a[0].view.buf;
-    const Place *begins = a[1].view.buf, *ends = a[2].view.buf, *sizes = a[3].view.buf;
-    Place *out = a[4].view.buf, *totals = a[5].view.buf;
-    Py_ssize_t count = a[0].count, runs = a[1].count, kinds = a[3].count;
-    Place least = INT64_MAX, most = 0;
-    for (Py_ssize_t kind = 0; kind < kinds; kind++) {
+    const Word *words = a[0].view.buf, *random = a[1].view.buf;
+    const Place *sizes = a[2].view.buf;
+    Place *out = a[3].view.buf, *totals = a[4].view.buf, least = INT64_MAX, most = 0;
+    Py_ssize_t count = a[0].count, kinds = a[2].count;
+    int fits = are_bits(&a[1], count) && kinds >= 1 && a[4].count >= kinds;
+    for (Py_ssize_t kind = 0; kind < kinds && fits; kind++) {
+        fits = sizes[kind] >= 8 * SHORTEST && sizes[kind] <= 4096;
         least = sizes[kind] < least ? sizes[kind] : least;
         most = sizes[kind] > most ? sizes[kind] : most;
     }
-    if (kinds < 1 || least < 1 || most > 4096 || a[5].count < kinds || a[2].count < runs ||
-        !are_runs(begins, ends, runs, count)) {
-        give_back(a, 6);
+    if (!fits) {
+        give_back(a, 5);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
-    Py_ssize_t room = a[4].count / kinds;
+    Py_ssize_t room = a[3].count / kinds;
     Py_BEGIN_ALLOW_THREADS
     memset(totals, 0, (size_t)kinds * sizeof *totals);
-    for (Py_ssize_t i = 0; i < runs; i++) {
-        Place begin = begins[i], end = ends[i], joined = end;
-        if (end - begin > most / 8 + 2)
+    for (Place base = 0; base < count; base += 64) {
+        const Word *r = random + base / 64 + 1; /* a number of five words has two that look random in the first three */
+        uint64_t begins = r[0] & ~before(r, 1) & (behind(r, 1) | behind(r, 2));
+        if (!begins)
             continue;
-        if (i + 1 < runs && begins[i + 1] - end == 1 && !is_small(words[end]))
-            joined = ends[i + 1];
-        int behind = end < count && !is_small(words[end]);
-        int far = begin > 1 && !is_small(words[begin - 1]) && (i == 0 || ends[i - 1] < begin - 1);
-        if ((joined > end ? joined : end + behind) - begin + 1 + far < least / 8)
-            continue;
-        for (Place first = far ? begin - 2 : begin ? begin - 1 : 0; first <= begin; first++) {
-            uint64_t head = words[first];
-            if (head & 0xFF && (head & 0xFFFFFFFF) >= HEAD_SIZE)
+        for (uint64_t set = begins & may_follow(words, r, base, count); set; set &= set - 1) {
+            Place begin = base + lowest_bit(set);
+            int far = begin > 1 && !is_set(random, begin - 2);
+            Place end = run_end(random, begin), joined = end;
+            if (end - begin > most / 8 + 2)
                 continue;
-            Place longer = behind && first + 2 > begin ? end + 1 : end, whole = first + 2 > begin ? joined : end;
-            for (Place shift = 1; shift < 8; shift++) {
-                uint64_t before = head & (((uint64_t)1 << 8 * shift) - 1);
-                if (shift == 4 ? before >= HEAD_SIZE : before != 0)
+            int plain = end < count && !is_small(words[end]);
+            if (plain && is_set(random, end + 1))
+                joined = run_end(random, end + 1);
+            far = far && !is_small(words[begin - 1]);
+            for (Place first = far ? begin - 2 : begin ? begin - 1 : 0; first <= begin; first++) {
+                uint64_t head = words[first];
+                if (!may_lead(head))
                     continue;
-                for (Py_ssize_t kind = 0; kind < kinds; kind++) {
-                    Place size = sizes[kind], last = first + (shift + size - 1) / 8, start = 8 * first + shift;
-                    if (!head && size != P521)
+                Place longer = plain && first + 2 > begin ? end + 1 : end, whole = first + 2 > begin ? joined : end;
+                if ((longer > whole ? longer : whole) - first < least / 8)
+                    continue;
+                Place zeros = head ? lowest_bit(head) / 8 : 7; /* bytes of the word; so many may be before the number */
+                for (Place shift = zeros ? 1 : 4; shift <= (zeros > 4 ? zeros : 4); shift++) {
+                    if (shift > zeros && (shift != 4 || (head & 0xFFFFFFFF) >= HEAD_SIZE))
                         continue;
-                    int closes = end == last || end == last + 1 || longer == last || whole == last || whole == last + 1;
-                    if (closes && start <= 8 * count - size && totals[kind] < room)
-                        out[kind * room + totals[kind]++] = start;
+                    for (Py_ssize_t kind = 0; kind < kinds; kind++) {
+                        Place size = sizes[kind], last = first + (shift + size - 1) / 8, start = 8 * first + shift;
+                        if (!head && size != P521)
+                            continue;
+                        int closes = end == last || end == last + 1 || longer == last || whole == last || whole == last + 1;
+                        if (closes && start <= 8 * count - size && totals[kind] < room)
+                            out[kind * room + totals[kind]++] = start;
+                    }
                 }
             }
         }
     }
     Py_END_ALLOW_THREADS
-    give_back(a, 6);
+    give_back(a, 5);
     Py_RETURN_NONE;
 }
 
@@ -1400,11 +1465,9 @@ static PyMethodDef methods[] = {
     {"live_pages", live_pages, METH_VARARGS, "live_pages(octets, flags): which pages of 4096 bytes are not all zero"},
     {"copy_live", copy_live, METH_VARARGS, "copy_live(mapped file, octets, flags): see Reader._copy_mapped"},
     {"map_words", map_words, METH_VARARGS, "map_words(words, random, dense): see randomness.word_map"},
-    {"edges", edges, METH_VARARGS, "edges(flags, starts, ends) -> runs"},
     {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},
     {"distinct", distinct, METH_VARARGS, "distinct(octets, starts, totals, size, stride)"},
     {"various", various, METH_VARARGS, "various(octets, starts, flags, size, least, uneven)"},
-    {"runs_without", runs_without, METH_VARARGS, "runs_without(words, random, masks, places, totals)"},
     {"digit_numbers", digit_numbers, METH_VARARGS,
      "digit_numbers(words, starts, kept, unused, width, count, least, most) -> number kept"},
     {"products", products, METH_VARARGS, "products(values, seen, shift, steps, pairs) -> number of pairs"},
@@ -1412,21 +1475,21 @@ static PyMethodDef methods[] = {
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
     {"structures", structures, METH_VARARGS,
      "structures(words, sizes, shapes, places, lengths, pointers, most) -> number of structures"},
-    {"closed", closed, METH_VARARGS, "closed(words, random, begins, ends, parts, starts, lengths) -> numbers"},
+    {"closed", closed, METH_VARARGS, "closed(words, random, parts, starts, lengths) -> numbers"},
     {"random_numbers", random_numbers, METH_VARARGS,
      "random_numbers(words, starts, lengths, kept, least, uneven) -> number kept"},
     {"random_like", random_like, METH_VARARGS, "random_like(table, limits, sets, flags, size)"},
     {"borders", borders, METH_VARARGS,
-     "borders(words, random, dense, begins, ends, first, after, least, uneven) -> (number of first, of after)"},
+     "borders(words, random, dense, first, after, least, uneven) -> (number of first, of after)"},
     {"digit_starts", digit_starts, METH_VARARGS,
-     "digit_starts(words, random, runs, starts, unused, width, least, tops, different, half_tops) -> number of starts"},
+     "digit_starts(words, random, kinds of digits, places, totals)"},
     {"rsa_exponents", rsa_exponents, METH_VARARGS,
      "rsa_exponents(octets, dense, begins, ends, sizes, places, totals)"},
     {"rsa_integers", rsa_integers, METH_VARARGS,
      "rsa_integers(octets, dense, begins, ends, sizes, least, weights, products, inverses, greatest, places, totals, "
      "multiples, most, uneven)"},
-    {"unaligned", unaligned, METH_VARARGS, "unaligned(words, begins, ends, sizes, starts, totals)"},
-    {"heads", heads, METH_VARARGS, "heads(words, begins, places, least, most) -> number of places"},
+    {"unaligned", unaligned, METH_VARARGS, "unaligned(words, random, sizes, starts, totals)"},
+    {"heads", heads, METH_VARARGS, "heads(words, random, places, least, most) -> number of places"},
     {NULL, NULL, 0, NULL},
 };
 

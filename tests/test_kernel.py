@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from dumpscan import aes, kernel, windows
-from dumpscan.matchers import aes_schedules, ec_scalars, integer_structures, integers, randomness
+from dumpscan.matchers import aes_schedules, ec_scalars, integer_structures, integers, randomness, unaligned_octets
 from dumpscan.matchers.base import View
 from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
@@ -85,6 +85,9 @@ SEEDS = range(24)
 BYTES = np.zeros(256, np.uint8)
 WORDS, FLAGS, PLACES = np.zeros(9, np.uint64), np.zeros(9, np.bool_), np.zeros(9, np.int64)
 OCTETS = WORDS.view(np.uint8)
+BITS, BEYOND = np.zeros(3, np.uint64), np.array([0, 1 << 9, 0], np.uint64)
+DIGITS = np.array([3 << 62, 4, 8, 1, 1, 1], np.uint64)
+PARTS = np.arange(6) > 3
 
 
 def integers_of(**others: object) -> tuple[object, ...]:
@@ -114,11 +117,15 @@ def test_word_maps(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
             made.random.tolist(),
             made.dense.tolist(),
             *(part.tolist() for part in made.borders),
-            *(part.tolist() for part in made.edges),
             *(sorted(part.tolist()) for part in ec_scalars._closed(made)),
             sorted(zip(*(part.tolist() for part in ec_scalars._random(made, *ec_scalars._closed(made))), strict=True)),
             ec_scalars._heads(made).tolist(),
-            *(made.runs[mask].tolist() for mask in randomness.UNUSED),
+            *(
+                integers.digit_starts(made, bits, width, least)[0].tolist()
+                for bits, width in integers.DIGITS.values()
+                for least in (4, 8)
+            ),
+            *([size, starts.tolist()] for size, starts in unaligned_octets._places(made)),
         ]
 
     compiled, numpy = both(mapped, monkeypatch)
@@ -266,7 +273,6 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
     ("function", "arguments"),
     [
         ("map_words", (np.zeros(9, np.uint64), np.zeros(8, np.bool_), np.zeros(9, np.bool_))),
-        ("edges", (np.zeros(9, np.bool_), np.zeros(4, np.int64), np.zeros(5, np.int64))),
         ("pure", (np.zeros(9, np.uint64), np.array([-1]), np.zeros(1, np.bool_), 8)),
         ("pure", (np.zeros(9, np.uint64), np.array([1, 2]), np.zeros(1, np.bool_), 8)),
         ("distinct", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.int64), 8, 1)),
@@ -279,13 +285,14 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("structures", (WORDS, np.zeros(9, np.uint8), np.zeros(8, np.uint8), *[np.zeros(7, np.int64)] * 3, 130)),
         ("live_pages", (np.zeros(8192, np.uint8), np.zeros(1, np.bool_))),
         ("copy_live", (np.zeros(8192, np.uint8), np.zeros(4096, np.uint8), np.zeros(2, np.bool_))),
-        ("runs_without", (WORDS, FLAGS[:8], np.ones(1, np.uint64), PLACES, np.zeros(1, np.int64))),
-        ("runs_without", (WORDS, FLAGS, np.ones(2, np.uint64), PLACES, np.zeros(2, np.int64))),
-        ("borders", (WORDS, FLAGS, FLAGS, np.array([1]), np.array([10]), PLACES, PLACES.copy(), 5, 56)),
-        ("borders", (WORDS, FLAGS, FLAGS, np.array([1, 3]), np.array([3, 5]), PLACES, PLACES.copy(), 5, 56)),
-        ("borders", (WORDS, FLAGS, FLAGS, np.array([1]), np.array([2]), PLACES[:1], PLACES.copy(), 5, 56)),
-        ("digit_starts", (WORDS, FLAGS, np.array([0]), PLACES, 3 << 62, 4, 8, 1, 1, 1)),
-        ("digit_starts", (WORDS, FLAGS, np.array([9]), PLACES, 3 << 62, 4, 8, 1, 1, 1)),
+        ("borders", (WORDS, BITS, BITS[:2], *[np.zeros(11, np.int64)] * 2, 5, 56)),
+        ("borders", (WORDS, BEYOND, BITS, *[np.zeros(11, np.int64)] * 2, 5, 56)),
+        ("borders", (WORDS, BITS, BITS, np.zeros(10, np.int64), np.zeros(11, np.int64), 5, 56)),
+        ("digit_starts", (WORDS, BITS[:2], DIGITS, PLACES, np.zeros(1, np.int64))),
+        ("digit_starts", (WORDS, BITS, DIGITS[:5], PLACES, np.zeros(1, np.int64))),
+        ("digit_starts", (WORDS, BITS, np.array([3 << 62, 4, 9, 1, 1, 1], np.uint64), PLACES, np.zeros(1, np.int64))),
+        ("digit_starts", (WORDS, BITS, np.array([1 << 62, 4, 8, 1, 1, 1], np.uint64), PLACES, np.zeros(1, np.int64))),
+        ("digit_starts", (WORDS, BITS, DIGITS, PLACES, np.zeros(0, np.int64))),
         ("digit_numbers", (WORDS, np.array([4]), PLACES, 3 << 62, 4, 8, 0, 9)),
         ("digit_numbers", (WORDS, np.array([8, 16]), PLACES[:1], 3 << 62, 4, 8, 0, 9)),
         ("rsa_exponents", (OCTETS, FLAGS[:8], *[PLACES] * 2, np.array([64]), PLACES.copy(), np.zeros(5, np.int64))),
@@ -297,27 +304,20 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("rsa_integers", integers_of(sizes=np.array([60]))),
         ("rsa_integers", integers_of(sizes=np.array([520]))),
         ("rsa_integers", integers_of(totals=np.zeros(5, np.int64))),
-        ("unaligned", (WORDS, np.array([1]), np.array([10]), np.array([32]), PLACES, np.zeros(1, np.int64))),
-        ("unaligned", (WORDS, np.array([1]), np.array([2]), np.array([0]), PLACES, np.zeros(1, np.int64))),
+        ("unaligned", (WORDS, BEYOND, np.array([32]), PLACES, np.zeros(1, np.int64))),
+        ("unaligned", (WORDS, BITS, np.array([31]), PLACES, np.zeros(1, np.int64))),
+        ("unaligned", (WORDS, BITS, np.array([32, 48]), PLACES, np.zeros(1, np.int64))),
         ("products", (WORDS, FLAGS, 43, 5, PLACES)),
-        (
-            "closed",
-            (
-                np.zeros(9, np.uint64),
-                np.zeros(9, np.bool_),
-                np.array([1]),
-                np.array([10]),
-                np.ones(4, np.bool_),
-                np.zeros(8, np.int64),
-                np.zeros(8, np.int64),
-            ),
-        ),
+        ("closed", (WORDS, BEYOND, PARTS, np.zeros(36, np.int64), np.zeros(36, np.int64))),
+        ("closed", (WORDS, BITS, PARTS, np.zeros(36, np.int64), np.zeros(35, np.int64))),
+        ("closed", (WORDS, BITS, np.ones(5, np.bool_), np.zeros(36, np.int64), np.zeros(36, np.int64))),
+        ("closed", (WORDS, BITS, PARTS[:4], np.zeros(36, np.int64), np.zeros(36, np.int64))),
         ("random_numbers", (WORDS, np.array([6]), np.array([4]), PLACES, np.zeros(9, np.int64), 56)),
         ("random_numbers", (WORDS, np.array([0]), np.array([4]), PLACES, np.zeros(4, np.int64), 56)),
         ("random_numbers", (WORDS, np.array([0, 1]), np.array([4, 4]), PLACES[:1], np.zeros(9, np.int64), 56)),
-        ("heads", (WORDS, FLAGS, np.array([9]), np.zeros(2, np.int64), 1, 2)),
-        ("heads", (WORDS, FLAGS, np.array([1]), np.zeros(1, np.int64), 1, 2)),
-        ("heads", (WORDS, FLAGS[:8], np.array([1]), np.zeros(2, np.int64), 1, 2)),
+        ("heads", (WORDS, BEYOND, PLACES, 1, 2)),
+        ("heads", (WORDS, BITS[:2], PLACES, 1, 2)),
+        ("heads", (WORDS, BITS, PLACES[:8], 1, 2)),
         ("map_words", (np.zeros(9, np.uint8), np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
         ("map_words", (np.zeros(18, np.uint64)[::2], np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
     ],

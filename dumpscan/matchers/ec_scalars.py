@@ -120,11 +120,11 @@ def _chunks(mapped: WordMap) -> Iterator[ClueTable]:
 
 def _heads(mapped: WordMap) -> Positions:
     """Words at or just before the beginnings of random-looking runs, behind the size of a chunk that holds a key."""
-    begins, _ = mapped.edges
     if kernel.native is not None:
-        heads: Positions = np.empty(2 * len(begins), np.int64)
-        found = kernel.native.heads(mapped.words, mapped.random, begins, heads, _LEAST_CHUNK, _LARGEST_CHUNK)
-        return heads[:found]
+        heads: Positions = np.empty(len(mapped.words), np.int64)
+        found = kernel.native.heads(mapped.words, mapped.random_bits, heads, _LEAST_CHUNK, _LARGEST_CHUNK)
+        return heads[:found].copy()
+    begins, _ = mapped.edges
     starts = (begins[:, None] + np.array([-1, 0])).ravel()  # different, as runs begin two words apart at least
     starts = starts[(starts > 0) & (starts <= len(mapped.words) - 4)]
     starts = starts[mapped.random.view(np.uint8)[starts[:, None] + np.arange(4)].sum(axis=1) >= 2]
@@ -156,11 +156,11 @@ def _closed(mapped: WordMap) -> tuple[Positions, Positions]:
     only, as one in 256 random words has, but is neither a small number nor a pointer.
     """
     random, words = mapped.random, mapped.words
-    begins, ends = mapped.edges
     if kernel.native is not None:
-        found, sizes = np.empty(8 * len(begins), np.int64), np.empty(8 * len(begins), np.int64)
-        count = kernel.native.closed(words, random, begins, ends, _IS_PART, found, sizes)
-        return found[:count], sizes[:count]
+        found, sizes = np.empty(4 * len(words), np.int64), np.empty(4 * len(words), np.int64)
+        count = kernel.native.closed(words, mapped.random_bits, _IS_PART, found, sizes)
+        return found[:count].copy(), sizes[:count].copy()
+    begins, ends = mapped.edges
     inside = (begins > 0) & (ends < len(random))
     begins, ends = begins[inside], ends[inside]  # all but the first and the last
     joined = np.flatnonzero((begins[1:] - ends[:-1] == 1) & ~small(words[ends[:-1]]))

@@ -29,23 +29,42 @@ MAX_STARTS = 8192
 """Digit arrays looked at in one window and encoding."""
 
 
+_JUDGED = np.array(
+    [
+        (_UNUSED[bits], width, least, _LEAST_TOPS[bits, least], _LEAST_DIFFERENT[bits], _HALF_TOPS if bits == 30 else 0)
+        for bits, width in DIGITS.values()
+        for least in (4, 8)
+    ],
+    np.uint64,
+)
+"""What the kernel's search for digits takes: a row for each kind and number of words."""
+
+
 def digit_starts(mapped: WordMap, bits: int, width: int, least: int = 8) -> tuple[Positions, bool]:
-    """Where arrays of ``least`` words or more begin (bytes from the map's base); whether there were too many."""
+    """Where arrays of ``least`` words or more, 4 or 8, begin (bytes from the base); whether there were too many."""
     key = (bits, least)
+    if kernel.native is not None and not mapped.digits:
+        mapped.digits.update(_digit_starts_at_once(mapped))
     if key not in mapped.digits:
         mapped.digits[key] = _digit_starts(mapped, bits, width, least)
     return mapped.digits[key]
+
+
+def _digit_starts_at_once(mapped: WordMap) -> dict[tuple[int, int], tuple[Positions, bool]]:
+    assert kernel.native is not None
+    places, totals = np.empty((len(_JUDGED), MAX_STARTS + 1), np.int64), np.empty(len(_JUDGED), np.int64)
+    kernel.native.digit_starts(mapped.words, mapped.random_bits, _JUDGED, places, totals)
+    kinds = ((bits, least) for bits, _ in DIGITS.values() for least in (4, 8))
+    return {
+        kind: (8 * row[: min(total, MAX_STARTS)], total > MAX_STARTS)
+        for kind, row, total in zip(kinds, places, totals.tolist(), strict=True)
+    }
 
 
 def _digit_starts(mapped: WordMap, bits: int, width: int, least: int) -> tuple[Positions, bool]:
     unused = np.uint64(_UNUSED[bits])
     words = mapped.words
     starts = mapped.runs[_UNUSED[bits]]
-    if kernel.native is not None:
-        found = np.empty(min(len(starts), MAX_STARTS + 1), np.int64)
-        judged = _LEAST_TOPS[bits, least], _LEAST_DIFFERENT[bits], _HALF_TOPS if bits == 30 else 0
-        count = kernel.native.digit_starts(words, mapped.random, starts, found, int(unused), width, least, *judged)
-        return 8 * found[: min(count, MAX_STARTS)], count > MAX_STARTS
     starts = starts[starts <= len(words) - least]
     for step in range(4, least):
         starts = starts[words[starts + step] & unused == 0]

@@ -42,7 +42,7 @@ class WordMap:
     ``octets`` (n * 8) and ``words`` (n, little-endian) are two views of it; ``base`` is the position of its first
     byte in the window. ``random`` (n) flags words that look random, ``dense`` (n) the words from which six of
     eight do: true for 64 random bytes but for four in a million. ``digits`` keeps what
-    :func:`dumpscan.matchers.integers.digit_starts` found.
+    :func:`dumpscan.matchers.integers.digit_starts` found, by bits of a digit and words.
     """
 
     octets: Bytes = field(repr=False)
@@ -51,6 +51,11 @@ class WordMap:
     random: Flags = field(repr=False)
     dense: Flags = field(repr=False)
     digits: dict[tuple[int, int], tuple[Positions, bool]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def random_bits(self) -> Words:
+        """See :func:`bits`."""
+        return bits(self.random)
 
     @cached_property
     def edges(self) -> tuple[Positions, Positions]:
@@ -117,13 +122,16 @@ def common(words: Words) -> NDArray[np.uint8]:
     return count
 
 
+def bits(flags: Flags) -> Words:
+    """Flags as the kernel takes them: flag i is bit i % 64 of element i // 64 + 1, the first and the last are zeros."""
+    packed = np.packbits(flags, bitorder="little")
+    out = np.zeros(len(flags) // 64 + 3, np.uint64)
+    out.view(np.uint8)[8 : 8 + len(packed)] = packed
+    return out
+
+
 def edges(flags: Flags) -> tuple[Positions, Positions]:
     """The indices where runs of set flags begin, and the ones (exclusive) where they end."""
-    if kernel.native is not None:
-        room = len(flags) // 2 + 1
-        first, after = np.empty(room, np.int64), np.empty(room, np.int64)
-        count = kernel.native.edges(flags, first, after)
-        return first[:count], after[:count]
     turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
     rising = flags[turns]
     starts, ends = turns[rising], turns[~rising]
@@ -142,11 +150,12 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     plain word itself, if that could be text.
     """
     random, dense, words = mapped.random, mapped.dense, mapped.words
-    begins, ends = mapped.edges
     if kernel.native is not None:
-        first, after = np.empty(2 * len(begins), np.int64), np.empty(2 * len(ends), np.int64)
-        found = kernel.native.borders(words, random, dense, begins, ends, first, after, least_distinct(64), UNEVEN)
-        return first[: found[0]], after[: found[1]]
+        first, after = np.empty(len(words) + 2, np.int64), np.empty(len(words) + 2, np.int64)
+        flags = mapped.random_bits, bits(dense)
+        found = kernel.native.borders(words, *flags, first, after, least_distinct(64), UNEVEN)
+        return first[: found[0]].copy(), after[: found[1]].copy()
+    begins, ends = mapped.edges
     begins = begins[dense[begins]]
     before = np.maximum(begins - 1, 0)
     begins = begins[(begins < 2) | ~random[before - 1] | small(words[before])]
@@ -196,10 +205,6 @@ def runs_without(mapped: WordMap, masks: Sequence[int]) -> dict[int, Positions]:
     Two of the four look random, or half of eight that are all such digits.
     """
     words = mapped.words
-    if kernel.native is not None:
-        room, totals = np.empty((len(masks), len(words)), np.int64), np.empty(len(masks), np.int64)
-        kernel.native.runs_without(words, mapped.random, np.array(masks, np.uint64), room, totals)
-        return {mask: row[:total] for mask, row, total in zip(masks, room, totals.tolist(), strict=True)}
     found: dict[int, list[Positions]] = {mask: [] for mask in masks}
     for start in range(1, len(words) - 3, BLOCK):
         end = min(start + BLOCK + 3, len(words))

@@ -51,10 +51,9 @@ class UnalignedOctets:
 
 def _places(mapped: WordMap) -> Iterator[tuple[int, Positions]]:
     """For each size where numbers may stand, in order; one more than ``MAX_TRIED`` at most."""
-    begins, ends = mapped.edges
     if kernel.native is not None:
         places, totals = np.empty((len(SIZES), MAX_TRIED + 1), np.int64), np.empty(len(SIZES), np.int64)
-        kernel.native.unaligned(mapped.words, begins, ends, np.array(SIZES), places, totals)
+        kernel.native.unaligned(mapped.words, mapped.random_bits, np.array(SIZES), places, totals)
         yield from ((size, row[:total]) for size, row, total in zip(SIZES, places, totals.tolist(), strict=True))
         return
     first, end = _stretches(mapped)
