@@ -79,21 +79,15 @@ static int take_all(PyObject **objects, Array *arrays, const char *shape) {
     return 0;
 }
 
-static uint64_t load(const uint8_t *from) {
-    uint64_t word;
-    memcpy(&word, from, 8);
-    return word;
-}
-
-/* Flags in bytes, as bits: of eight of them, and of 64. */
-static uint64_t packed_eight(const uint8_t *flags) { return load(flags) * 0x0102040810204080u >> 56; }
-
-static uint64_t packed(const uint8_t *flags) {
-    uint64_t bits = 0;
-    for (int i = 0; i < 64; i += 8)
-        bits |= packed_eight(flags + i) << i;
-    return bits;
-}
+/* Give back one bit of each of `count` words, up to 64: whether `condition` holds of `word`. The bit of the first word is the
+   lowest. GCC makes vectors of this. */
+#define RETURN_FLAGS(words, count, condition)                                                                          \
+    uint64_t bits = 0;                                                                                                 \
+    for (uint64_t i = 0; i < (count); i++) {                                                                           \
+        uint64_t word = (words)[i];                                                                                    \
+        bits |= (uint64_t)(condition) << i;                                                                            \
+    }                                                                                                                  \
+    return bits
 
 #define AROUND 72 /* words: 64, and one to eight before */
 
@@ -235,41 +229,66 @@ static PyObject *copy_live(PyObject *self, PyObject *args) {
 
 /* ------------------------------------------------------------------ randomness.py */
 
-VECTORS static void random_words(const Word *words, Py_ssize_t count, uint8_t *out) {
-    for (Py_ssize_t i = 0; i < count; i++)
-        out[i] = (words[i] + ((uint64_t)1 << 48) >= (uint64_t)1 << 49) & ((words[i] & HIGHS) != 0);
+VECTORS static uint64_t random_of(const Word *words) {
+    RETURN_FLAGS(words, 64, (word + ((uint64_t)1 << 48) >= (uint64_t)1 << 49) & ((word & HIGHS) != 0));
 }
 
-VECTORS static void dense_words(const uint8_t *random, Py_ssize_t count, uint8_t *out) {
-    Py_ssize_t i = 0;
-    for (; i + 8 <= count; i++) {
-        uint8_t total = 0;
-        for (int step = 0; step < 8; step++)
-            total += random[i + step];
-        out[i] = total >= 6;
-    }
-    for (; i < count; i++) {
-        uint8_t total = 0;
-        for (Py_ssize_t j = i; j < count; j++)
-            total += random[j];
-        out[i] = total >= 6;
-    }
+/* One byte for each of 64 bits, as far as there is room for them. */
+static void unpack(uint64_t bits, uint8_t *bytes, Py_ssize_t room) {
+    uint64_t eights[8];
+    for (int i = 0; i < 8; i++, bits >>= 8) /* bit n of seven goes to bit 8 n, and the eighth to bit 56 */
+        eights[i] = ((bits & 0x7F) * 0x02040810204081u & ONES) | (bits & 0x80) << 49;
+    memcpy(bytes, eights, room < 64 ? (size_t)room : 64);
 }
 
+/* The bits of the words from `first` to `last` among 64 from `base` on. */
+static uint64_t within(Place first, Place last, Place base) {
+    uint64_t from = first > base ? ~(uint64_t)0 << (first - base) : ~(uint64_t)0;
+    return last - base < 64 ? from & (((uint64_t)1 << (last - base)) - 1) : from;
+}
+
+/* Flag the words between `firsts` and `lasts` that look random, in bytes and in bits, and likewise those from which six of
+   eight do. All flags are clear before. See randomness.word_map. */
 static PyObject *map_words(PyObject *self, PyObject *args) {
-    PyObject *objects[3];
-    Array a[3];
-    if (!PyArg_ParseTuple(args, "OOO", &objects[0], &objects[1], &objects[2]) || take_all(objects, a, "lOO") < 0)
+    PyObject *objects[7];
+    Array a[7];
+    if (!PyArg_ParseTuple(args, "OOOOOOO", &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5],
+                          &objects[6]) ||
+        take_all(objects, a, "lllOOII") < 0)
         return NULL;
-    if (a[1].count < a[0].count || a[2].count < a[0].count) {
-        give_back(a, 3);
-        return PyErr_Format(PyExc_ValueError, "arrays of different lengths");
-    }
+    const Word *words = a[0].view.buf;
+    const Place *firsts = a[1].view.buf, *lasts = a[2].view.buf;
+    uint8_t *random = a[3].view.buf, *dense = a[4].view.buf;
+    Word *random_bits = a[5].view.buf, *dense_bits = a[6].view.buf;
+    Py_ssize_t count = a[0].count, spans = a[1].count;
+    int fits = a[2].count == spans && a[3].count == count && a[4].count == count && are_bits(&a[5], count) &&
+               are_bits(&a[6], count);
+    for (Py_ssize_t i = 0; i < spans && fits; i++)
+        fits = firsts[i] >= 0 && firsts[i] < lasts[i] && lasts[i] <= count && (!i || firsts[i] >= lasts[i - 1]);
     Py_BEGIN_ALLOW_THREADS
-    random_words(a[0].view.buf, a[0].count, a[1].view.buf);
-    dense_words(a[1].view.buf, a[0].count, a[2].view.buf);
+    for (Py_ssize_t i = 0; i < spans && fits; i++) {
+        for (Place base = firsts[i] / 64 * 64; base < lasts[i]; base += 64) {
+            Word room[AROUND];
+            random_bits[base / 64 + 1] |= random_of(around(words, base, count, 0, room)) & within(firsts[i], lasts[i], base);
+        }
+    }
+    for (Py_ssize_t i = 0; i < spans && fits; i++) {
+        for (Place base = firsts[i] / 64 * 64; base < lasts[i]; base += 64) {
+            const Word *r = random_bits + base / 64 + 1;
+            AtLeast low = of_four(r[0], behind(r, 1), behind(r, 2), behind(r, 3));
+            AtLeast high = of_four(behind(r, 4), behind(r, 5), behind(r, 6), behind(r, 7));
+            uint64_t six = (low.two & high.four) | (low.three & high.three) | (low.four & high.two);
+            dense_bits[base / 64 + 1] |= six & within(firsts[i], lasts[i], base);
+            if (r[0])
+                unpack(r[0], random + base, count - base);
+            if (dense_bits[base / 64 + 1])
+                unpack(dense_bits[base / 64 + 1], dense + base, count - base);
+        }
+    }
     Py_END_ALLOW_THREADS
-    give_back(a, 3);
+    give_back(a, 7);
+    if (!fits)
+        return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     Py_RETURN_NONE;
 }
 
@@ -488,17 +507,13 @@ static int is_digits(const Word *words, Place start, Place last, const Digits *d
            distinct_bytes(octets + 7, least, 8, half_tops) >= half_tops;
 }
 
-/* Flag the words without a bit of `mask`. */
-VECTORS static void without(const Word *words, uint64_t mask, uint8_t *flags) {
-    for (int i = 0; i < AROUND; i++)
-        flags[i] = (words[i] & mask) == 0;
+/* The words without a bit of `mask`. */
+VECTORS static uint64_t without(const Word *words, uint64_t count, uint64_t mask) {
+    RETURN_FLAGS(words, count, (word & mask) == 0);
 }
 
-/* Flag the words below `limit`. */
-VECTORS static void below(const Word *words, uint64_t limit, uint8_t *flags) {
-    for (int i = 0; i < 64; i++)
-        flags[i] = words[i] < limit;
-}
+/* The words of 64 below `limit`. */
+VECTORS static uint64_t below(const Word *words, uint64_t limit) { RETURN_FLAGS(words, 64, word < limit); }
 
 /* Which words of 64 are the first of four, and the first of eight, without a bit of `mask`; and whether the word before is
    without. `words` begin with that before the first. */
@@ -507,9 +522,7 @@ typedef struct {
 } Clear;
 
 static Clear clear_of(const Word *words, uint64_t mask) {
-    uint8_t flags[128] = {0};
-    without(words, mask, flags);
-    const Word c[2] = {packed(flags), packed(flags + 64)};
+    const Word c[2] = {without(words, 64, mask), without(words + 64, 8, mask)};
     uint64_t four = behind(c, 1) & behind(c, 2) & behind(c, 3) & behind(c, 4);
     return (Clear){four, four & behind(c, 5) & behind(c, 6) & behind(c, 7) & behind(c, 8), c[0]};
 }
@@ -551,9 +564,7 @@ static PyObject *digit_starts(PyObject *self, PyObject *args) {
         const Word *from = around(words, base, count, 1, room_around);
         if (!(clear_of(from, TOP).four & likely))
             continue;
-        uint8_t sized[64];
-        below(from, SIZE_BEFORE, sized);
-        uint64_t size_before = packed(sized), of_four_words = low.three | (size_before & low.two);
+        uint64_t size_before = below(from, SIZE_BEFORE), of_four_words = low.three | (size_before & low.two);
         uint64_t of_eight_words = most | (size_before & half);
         Clear clear = {0, 0, 0};
         for (Py_ssize_t kind = 0; kind < kinds; kind++) {
@@ -1051,32 +1062,45 @@ static PyObject *aes_relations(PyObject *self, PyObject *args) {
 
 /* ------------------------------------------------------------------ integer_structures.py */
 
-static int is_pointer(uint64_t word) {
-    return (word - 0x10000 < ((uint64_t)1 << 47) - 0x10000) | (word >= (uint64_t)0x1FFFF << 47);
+#define LOWEST_POINTER 0x10000
+#define IS_POINTER(word)                                                                                               \
+    (((word) - LOWEST_POINTER < ((uint64_t)1 << 47) - LOWEST_POINTER) | ((word) >= (uint64_t)0x1FFFF << 47))
+
+static int is_pointer(uint64_t word) { return IS_POINTER(word); }
+
+#define IS_HALVED(word, most) ((word) - ((uint64_t)1 << 32) < (most) << 32)
+
+static int is_halved(uint64_t word, uint64_t most) { return IS_HALVED(word, most); }
+
+/* The words of 64 that may be counts. */
+VECTORS static uint64_t counts_of(const Word *words, uint64_t most) {
+    RETURN_FLAGS(words, 64, IS_HALVED(word, most) | (word - 4 < (most + 1) << 16));
 }
 
-#define COUNTS 64 /* words looked at in one go */
+VECTORS static uint64_t pointers_of(const Word *words) { RETURN_FLAGS(words, 64, IS_POINTER(word)); }
 
-static int is_halved(uint64_t word, uint64_t most) { return word - ((uint64_t)1 << 32) < most << 32; }
-
-/* Whether one of `COUNTS` words may be a count. */
-VECTORS static uint64_t any_count(const Word *words, uint64_t most) {
-    uint64_t any = 0;
-    for (int i = 0; i < COUNTS; i++)
-        any |= is_halved(words[i], most) | (words[i] - 4 < (most + 1) << 16);
-    return any;
+/* The words of 64 that are two counts, of up to `most` limbs, before flags or before any word. */
+VECTORS static uint64_t halves_of(const Word *words, uint64_t most) {
+    RETURN_FLAGS(words, 64, IS_HALVED(word, most) & ((word & 0xFFFFFFFF) - 1 < 2 * most));
 }
 
-/* Flag those of `COUNTS` words that may be counts, of up to `most` limbs and less than `last` bytes, with a pointer where the
-   shapes below have one. */
-VECTORS static void may_count(const Word *words, uint64_t most, uint64_t last, uint8_t *flags) {
-    for (int i = 0; i < COUNTS; i++) {
-        uint64_t word = words[i], low = word & 0xFFFFFFFF, previous = words[i - 1], next = words[i + 1];
-        int left = is_pointer(previous), right = is_pointer(next), signs = (next & 0xFFFFFFF0FFFFFFFE) == 0;
-        int halves = is_halved(word, most) & (low - 1 < 2 * most) & (right | ((left | is_pointer(words[i + 2])) & signs));
-        int whole = (word - 4 < last - 4) | (((word & 0xFFFF) == 1) & (word < (most + 1) << 16));
-        flags[i] = (uint8_t)(halves | (whole & (left | (right & ((previous & 0xFFFFFFFF) == 1)))));
-    }
+VECTORS static uint64_t signs_of(const Word *words) { RETURN_FLAGS(words, 64, (word & 0xFFFFFFF0FFFFFFFE) == 0); }
+
+VECTORS static uint64_t whole_of(const Word *words, uint64_t most, uint64_t last) {
+    RETURN_FLAGS(words, 64, (word - 4 < last - 4) | (((word & 0xFFFF) == 1) & (word < (most + 1) << 16)));
+}
+
+VECTORS static uint64_t ones_of(const Word *words) { RETURN_FLAGS(words, 64, (word & 0xFFFFFFFF) == 1); }
+
+/* The words of 64 that may be counts, of up to `most` limbs and less than `last` bytes, with a pointer where the shapes below
+   have one. */
+static uint64_t may_count(const Word *words, uint64_t most, uint64_t last) {
+    if (!counts_of(words, most))
+        return 0;
+    uint64_t left = pointers_of(words - 1), right = pointers_of(words + 1), halves = halves_of(words, most);
+    if (halves)
+        halves &= right | ((left | pointers_of(words + 2)) & signs_of(words + 1));
+    return halves | (whole_of(words, most, last) & (left | (right & ones_of(words - 1))));
 }
 
 /* As integer_structures._SHAPES numbers them; each leads to a number through `pointer`. */
@@ -1156,28 +1180,23 @@ static PyObject *structures(PyObject *self, PyObject *args) {
                     a[2].view.buf, 0, room};
     int fits = a[1].count >= 1 && a[3].count >= room && a[4].count >= room && a[5].count >= room && most < 1 << 16;
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t first = 11; first < count - 2 && fits; first += COUNTS) {
-        uint8_t flags[COUNTS];
-        Word tail[COUNTS + 3];
+    for (Py_ssize_t first = 11; first < count - 2 && fits; first += 64) {
+        Word tail[64 + 3];
         const Word *some = words + first;
-        if (count - 2 - first < COUNTS) { /* behind the last word there are zeros, which are no counts */
+        if (count - 2 - first < 64) { /* behind the last word there are zeros, which are no counts */
             memset(tail, 0, sizeof tail);
             memcpy(tail, words + first - 1, (size_t)(count - first + 1) * sizeof *words);
             some = tail + 1;
         }
-        if (!any_count(some, most))
-            continue;
-        may_count(some, most, s.last, flags);
-        for (Py_ssize_t eight = first; eight < first + COUNTS && eight < count - 2; eight += 8)
-            for (uint64_t set = load(flags + (eight - first)); set; set &= set - 1) {
-                Py_ssize_t i = eight + lowest_bit(set) / 8;
-                if (i >= count - 2)
-                    break;
-                if (is_halved(words[i], most))
-                    add_halved(&s, words + i, i);
-                else
-                    add_small(&s, words + i, i);
-            }
+        for (uint64_t set = may_count(some, most, s.last); set; set &= set - 1) {
+            Py_ssize_t i = first + lowest_bit(set);
+            if (i >= count - 2)
+                break;
+            if (is_halved(words[i], most))
+                add_halved(&s, words + i, i);
+            else
+                add_small(&s, words + i, i);
+        }
     }
     Py_END_ALLOW_THREADS
     give_back(a, 6);
@@ -1277,10 +1296,9 @@ static PyObject *random_numbers(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(found);
 }
 
-/* Flag those of 64 words that are the size of a chunk of glibc's heap, from `least` to below `most` bytes. */
-VECTORS static void flag_sizes(const Word *words, uint64_t least, uint64_t most, uint8_t *flags) {
-    for (int i = 0; i < 64; i++)
-        flags[i] = ((words[i] & 0xA) == 0) & (words[i] - least < most - least);
+/* Those of 64 words that are the size of a chunk of glibc's heap, from `least` to below `most` bytes. */
+VECTORS static uint64_t sizes_of(const Word *words, uint64_t least, uint64_t most) {
+    RETURN_FLAGS(words, 64, ((word & 0xA) == 0) & (word - least < most - least));
 }
 
 /* The words where runs of random words begin, and those before them, that stand behind the size of a chunk of glibc's heap
@@ -1307,9 +1325,8 @@ static PyObject *heads(PyObject *self, PyObject *args) {
         if (!starts)
             continue;
         Word room[AROUND];
-        uint8_t flags[64];
-        flag_sizes(around(words, base, count, 1, room), least, most, flags);
-        for (uint64_t set = starts & packed(flags); set; set &= set - 1) {
+        uint64_t sizes = sizes_of(around(words, base, count, 1, room), least, most);
+        for (uint64_t set = starts & sizes; set; set &= set - 1) {
             Place start = base + lowest_bit(set);
             if (start <= count - 4)
                 out[found++] = start;
@@ -1351,22 +1368,19 @@ static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most
 /* Whether a number may begin within a word: behind zeros, or behind a small number of 32 bits. */
 static int may_lead(uint64_t word) { return !(word & 0xFF) | ((word & 0xFFFFFFFF) < HEAD_SIZE); }
 
-VECTORS static void flag_leading(const Word *words, uint8_t *leading, uint8_t *zero) {
-    for (int i = 0; i < AROUND; i++) {
-        leading[i] = (uint8_t)may_lead(words[i]);
-        zero[i] = words[i] == 0;
-    }
+VECTORS static uint64_t leading(const Word *words, uint64_t count) {
+    RETURN_FLAGS(words, count, (word != 0) & (((word & 0xFF) == 0) | ((word & 0xFFFFFFFF) < HEAD_SIZE)));
 }
+
+VECTORS static uint64_t zeros_of(const Word *words, uint64_t count) { RETURN_FLAGS(words, count, word == 0); }
 
 /* Which of 64 words, those of element `r`, may follow on one in which a number begins, or be it. The number behind a word of
    zeros has nine words, of which five of six look random here. */
 static uint64_t may_follow(const Word *words, const Word *r, Place base, Place count) {
     Word room[AROUND];
-    uint8_t leading[AROUND], zero[AROUND];
-    flag_leading(around(words, base, count, 8, room), leading, zero);
-    const Word lead[2] = {packed_eight(leading) << 56, packed(leading + 8)};
-    const Word zeros[2] = {packed_eight(zero) << 56, packed(zero + 8)};
-    const Word some[2] = {lead[0] & ~zeros[0], lead[1] & ~zeros[1]};
+    const Word *from = around(words, base, count, 8, room);
+    const Word some[2] = {leading(from, 8) << 56, leading(from + 8, 64)};
+    const Word zeros[2] = {zeros_of(from, 8) << 56, zeros_of(from + 8, 64)};
     AtLeast four = of_four(r[0], behind(r, 1), behind(r, 2), behind(r, 3));
     uint64_t five = (four.four & (behind(r, 4) | behind(r, 5))) | (four.three & behind(r, 4) & behind(r, 5));
     return some[1] | before(some + 1, 1) | before(some + 1, 2) | ((before(zeros + 1, 1) | before(zeros + 1, 2)) & five);
@@ -1464,7 +1478,7 @@ static PyObject *random_like(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"live_pages", live_pages, METH_VARARGS, "live_pages(octets, flags): which pages of 4096 bytes are not all zero"},
     {"copy_live", copy_live, METH_VARARGS, "copy_live(mapped file, octets, flags): see Reader._copy_mapped"},
-    {"map_words", map_words, METH_VARARGS, "map_words(words, random, dense): see randomness.word_map"},
+    {"map_words", map_words, METH_VARARGS, "map_words(words, firsts, lasts, random, dense, random bits, dense bits)"},
     {"pure", pure, METH_VARARGS, "pure(words, starts, flags, count)"},
     {"distinct", distinct, METH_VARARGS, "distinct(octets, starts, totals, size, stride)"},
     {"various", various, METH_VARARGS, "various(octets, starts, flags, size, least, uneven)"},

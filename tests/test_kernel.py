@@ -107,6 +107,20 @@ def integers_of(**others: object) -> tuple[object, ...]:
     return (*arrays.values(), *native_sieve(512), places, totals, 8, 9, 56)
 
 
+def mapping_of(**others: object) -> tuple[object, ...]:
+    """What the kernel's map of words takes, but for some arrays."""
+    arrays = {
+        "words": WORDS,
+        "firsts": np.array([1]),
+        "lasts": np.array([5]),
+        "random": FLAGS.copy(),
+        "dense": FLAGS.copy(),
+        "random_bits": BITS.copy(),
+        "dense_bits": BITS.copy(),
+    }
+    return tuple({**arrays, **others}.values())
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_word_maps(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data = memory(seed)
@@ -272,7 +286,15 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
-        ("map_words", (np.zeros(9, np.uint64), np.zeros(8, np.bool_), np.zeros(9, np.bool_))),
+        ("map_words", mapping_of(random=np.zeros(8, np.bool_))),
+        ("map_words", mapping_of(words=np.zeros(9, np.uint8))),
+        ("map_words", mapping_of(words=np.zeros(18, np.uint64)[::2])),
+        ("map_words", mapping_of(firsts=np.array([-1]))),
+        ("map_words", mapping_of(firsts=np.array([5]))),
+        ("map_words", mapping_of(lasts=np.array([10]))),
+        ("map_words", mapping_of(lasts=np.array([3, 4]))),
+        ("map_words", mapping_of(dense_bits=np.zeros(2, np.uint64))),
+        ("map_words", mapping_of(random_bits=BEYOND.copy())),
         ("pure", (np.zeros(9, np.uint64), np.array([-1]), np.zeros(1, np.bool_), 8)),
         ("pure", (np.zeros(9, np.uint64), np.array([1, 2]), np.zeros(1, np.bool_), 8)),
         ("distinct", (np.zeros(9, np.uint8), np.array([2]), np.zeros(1, np.int64), 8, 1)),
@@ -318,8 +340,6 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("heads", (WORDS, BEYOND, PLACES, 1, 2)),
         ("heads", (WORDS, BITS[:2], PLACES, 1, 2)),
         ("heads", (WORDS, BITS, PLACES[:8], 1, 2)),
-        ("map_words", (np.zeros(9, np.uint8), np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
-        ("map_words", (np.zeros(18, np.uint64)[::2], np.zeros(9, np.bool_), np.zeros(9, np.bool_))),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(function: str, arguments: tuple[object, ...]) -> None:

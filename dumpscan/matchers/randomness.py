@@ -41,8 +41,9 @@ class WordMap:
 
     ``octets`` (n * 8) and ``words`` (n, little-endian) are two views of it; ``base`` is the position of its first
     byte in the window. ``random`` (n) flags words that look random, ``dense`` (n) the words from which six of
-    eight do: true for 64 random bytes but for four in a million. ``digits`` keeps what
-    :func:`dumpscan.matchers.integers.digit_starts` found, by bits of a digit and words.
+    eight do: true for 64 random bytes but for four in a million. ``random_bits`` and ``dense_bits`` are the same as the
+    kernel takes them: flag i is bit i % 64 of element i // 64 + 1, the first and the last element are zeros. ``digits``
+    keeps what :func:`dumpscan.matchers.integers.digit_starts` found, by bits of a digit and words.
     """
 
     octets: Bytes = field(repr=False)
@@ -50,12 +51,9 @@ class WordMap:
     base: int
     random: Flags = field(repr=False)
     dense: Flags = field(repr=False)
+    random_bits: Words = field(repr=False)
+    dense_bits: Words = field(repr=False)
     digits: dict[tuple[int, int], tuple[Positions, bool]] = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def random_bits(self) -> Words:
-        """See :func:`bits`."""
-        return bits(self.random)
 
     @cached_property
     def edges(self) -> tuple[Positions, Positions]:
@@ -87,18 +85,20 @@ def word_map(view: View) -> WordMap:
     octets = np.frombuffer(view.data, np.uint8, count * 8, min(base, len(view.data)))
     words = octets.view("<u8")
     random, dense = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    for span in view.live:
-        first, last = max(0, (span.start - base) // 8), min(count, -((base - span.end) // 8))
-        if first < last:
+    bits = np.zeros((2, count // 64 + 3), np.uint64)
+    spans = [(max(0, (span.start - base) // 8), min(count, -((base - span.end) // 8))) for span in view.live]
+    spans = [(first, last) for first, last in spans if first < last]
+    if kernel.native is not None:
+        firsts, lasts = np.array(spans, np.int64).reshape(-1, 2).T.copy()
+        kernel.native.map_words(words, firsts, lasts, random, dense, *bits)
+    else:
+        for first, last in spans:
             _map_words(words[first:last], random[first:last], dense[first:last])
-    return WordMap(octets, words, base, random, dense)
+    return WordMap(octets, words, base, random, dense, *bits)
 
 
 def _map_words(words: Words, random: Flags, dense: Flags) -> None:
     """Fill ``random`` and ``dense`` for the words of one live stretch."""
-    if kernel.native is not None:
-        kernel.native.map_words(words, random, dense)
-        return
     for start in range(0, len(words), BLOCK):
         random[start : start + BLOCK] = looks_random(words[start : start + BLOCK])
     dense[:] = total8(random.view(np.uint8)) >= 6
@@ -120,14 +120,6 @@ def common(words: Words) -> NDArray[np.uint8]:
         turned = words ^ value
         count += (((turned - _ONES) & ~turned & _HIGH_BITS) != 0).view(np.uint8)
     return count
-
-
-def bits(flags: Flags) -> Words:
-    """Flags as the kernel takes them: flag i is bit i % 64 of element i // 64 + 1, the first and the last are zeros."""
-    packed = np.packbits(flags, bitorder="little")
-    out = np.zeros(len(flags) // 64 + 3, np.uint64)
-    out.view(np.uint8)[8 : 8 + len(packed)] = packed
-    return out
 
 
 def edges(flags: Flags) -> tuple[Positions, Positions]:
@@ -152,7 +144,7 @@ def borders(mapped: WordMap) -> tuple[Positions, Positions]:
     random, dense, words = mapped.random, mapped.dense, mapped.words
     if kernel.native is not None:
         first, after = np.empty(len(words) + 2, np.int64), np.empty(len(words) + 2, np.int64)
-        flags = mapped.random_bits, bits(dense)
+        flags = mapped.random_bits, mapped.dense_bits
         found = kernel.native.borders(words, *flags, first, after, least_distinct(64), UNEVEN)
         return first[: found[0]].copy(), after[: found[1]].copy()
     begins, ends = mapped.edges
