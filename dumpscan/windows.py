@@ -304,8 +304,9 @@ def flag_pages(block: Bytes, live: Flags, first: int, end: int) -> int:
 
 def page_runs(flags: Flags, size: int) -> tuple[Span, ...]:
     """The stretches of true pages, as positions."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
-    return tuple(Span(int(a) * PAGE, min(int(b) * PAGE, size)) for a, b in edges.reshape(-1, 2))
+    turns = (np.flatnonzero(flags[1:] != flags[:-1]) + 1).tolist()
+    edges = iter([*[0] * bool(flags[0]), *turns, *[len(flags)] * bool(flags[-1])] if len(flags) else [])
+    return tuple(Span(first * PAGE, min(end * PAGE, size)) for first, end in zip(edges, edges, strict=True))
 
 
 def _zero_bytes(dead: Flags, window: Window) -> int:

@@ -18,6 +18,8 @@ _KEY_SIZES = {1: 8, 3: 8, 16: 24, 17: 16, 18: 32, 19: 16, 20: 32, 23: 16, 24: 16
 """Encryption type -> size of its key (RFC 3961, 3962, 4757, 6803, 8009)."""
 
 _ENTRIES = 256
+_PARTS = range(1, 9)
+_COUNTS = frozenset(count.to_bytes(2, "big") for count in _PARTS)
 _LONGEST = 1 << 16
 
 
@@ -75,7 +77,7 @@ class Kerberos:
         return [
             found
             for anchor, start in hits
-            if anchor or not any(view.data[start + 6 : start + 7])  # of a count below 9: heaps have thousands of others
+            if anchor or bytes(view.data[start + 6 : start + 8]) in _COUNTS  # heaps have thousands of others
             for found in _until_wrong(readers[anchor](view.data, start))
         ]
 
@@ -96,7 +98,7 @@ def _keytab(data: memoryview, start: int) -> Iterator[Candidate]:
             continue
         end = reader.at + size
         parts = reader.number(2)
-        if not 1 <= parts <= 8 or size > 4096:
+        if parts not in _PARTS or size > 4096:
             raise _MismatchError
         principal = reader.name(2, parts)
         reader.take(9)
@@ -126,7 +128,7 @@ def _ccache(data: memoryview, start: int) -> Iterator[Candidate]:
 def _principal(reader: _Reader) -> str:
     reader.take(4)
     parts = reader.number(4)
-    if not 1 <= parts <= 8:
+    if parts not in _PARTS:
         raise _MismatchError
     return reader.name(4, parts)
 
