@@ -52,6 +52,10 @@ class Source(Protocol):
 # ---------------------------------------------------------------- plain files
 
 
+_FEW = 4096
+"""Bytes below which to set up a buffer takes longer than to read them."""
+
+
 class FileSource:
     """A regular file, read at positions, or mapped for who can bear that it shrinks.
 
@@ -81,7 +85,12 @@ class FileSource:
 
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Source.read`."""
-        buffer = bytearray(max(0, min(size, self.size - offset)))
+        size = max(0, min(size, self.size - offset))
+        if size < _FEW and offset >= 0 and hasattr(os, "pread"):
+            with contextlib.suppress(OSError):  # which is told below, as a file that has shrunk is
+                if len(some := os.pread(self._opened().fileno(), size, offset)) == size:
+                    return some
+        buffer = bytearray(size)
         with memoryview(buffer) as view:
             self.readinto(offset, view)
         return bytes(buffer)
