@@ -1104,9 +1104,9 @@ static uint64_t may_count(const Word *words, uint64_t most, uint64_t last) {
 }
 
 /* As integer_structures._SHAPES numbers them; each leads to a number through `pointer`. */
-enum { ALLOCATED, GMP, GCRYPT, TOMMATH, SIGNED, PACKED, SLICE, ITEM, SEED };
+enum { ALLOCATED, GMP, GCRYPT, TOMMATH, SIGNED, PACKED, SLICE, ITEM, SEED, POINT };
 
-enum { LIMB_COUNT = 1, OCTET_COUNT = 2, DIGIT_COUNT = 4, SEED_COUNT = 8 };
+enum { LIMB_COUNT = 1, OCTET_COUNT = 2, DIGIT_COUNT = 4, SEED_COUNT = 8, CURVE = 16 };
 
 typedef struct {
     const uint8_t *sizes; /* flags of numbers, the last for all beyond */
@@ -1114,7 +1114,7 @@ typedef struct {
     Place *at, *bytes;
     Word *pointers;
     uint8_t *shapes;
-    Py_ssize_t found, room;
+    Py_ssize_t found, room, count;
 } Structures;
 
 static void add_structure(Structures *s, int shape, Place at, uint64_t pointer, uint64_t bytes) {
@@ -1162,6 +1162,9 @@ static void add_small(Structures *s, const Word *w, Place at) {
         add_structure(s, ITEM, at, before, value);
     if (flags & SEED_COUNT && (after & 0xFFFFFFFF) < 4 && ((const uint8_t *)w)[-72] == 1 && is_pointer(before))
         add_structure(s, SEED, at, before, value);
+    if (flags & CURVE && at + 4 < s->count && is_aligned(before) && is_aligned(after) && is_aligned(w[2]) &&
+        is_aligned(w[3]) && (w[4] & 0xFFFFFFFF) <= 1)
+        add_structure(s, POINT, at, after, value);
 }
 
 /* What looks like one of the structures of big-number libraries: the places of the words with its count, its number, the
@@ -1177,7 +1180,7 @@ static PyObject *structures(PyObject *self, PyObject *args) {
     const Word *words = a[0].view.buf;
     Py_ssize_t count = a[0].count, room = a[2].count;
     Structures s = {a[1].view.buf, (uint64_t)a[1].count - 1, most, a[3].view.buf, a[4].view.buf, a[5].view.buf,
-                    a[2].view.buf, 0, room};
+                    a[2].view.buf, 0, room, count};
     int fits = a[1].count >= 1 && a[3].count >= room && a[4].count >= room && a[5].count >= room && most < 1 << 16;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t first = 11; first < count - 2 && fits; first += 64) {

@@ -236,9 +236,18 @@ def test_structures(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         16 << 32 | 16,
         32 << 32 | 17,
         5 << 32,
+        415,
+        933,
+        934,
     ]
     pointers = [0x7FFF00000000, 0x7FFF00000003, 0xFFFF800000000008]
     words = np.array(source.choices([0, 1 << 63, *pointers, *counts], k=8192 + seed), np.uint64)
+    for place in (*range(100, 4000, 50), len(words) - 6, len(words) - 5):
+        points = (
+            source.choices([415, 716, 717], k=1) + source.choices(pointers, [9, 1, 9], k=3) + source.choices([0, 1, 2])
+        )
+        words[place : place + 5] = points
+        words[place - 1] = pointers[0]
 
     def shapes() -> list[list[list[int]]]:
         found, capped = integer_structures._shapes(words)
@@ -247,7 +256,7 @@ def test_structures(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
     compiled, numpy = both(shapes, monkeypatch)
     assert compiled == numpy
-    assert all(at for at, _, _ in compiled[:-1])
+    assert all(at for kind, (at, _, _) in enumerate(compiled) if kind != integer_structures._SEED)
 
 
 def evidence(items: object) -> list[object]:

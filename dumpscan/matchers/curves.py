@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 
@@ -71,6 +72,13 @@ EQUATIONS = {
     ),
 }
 """SEC 2 version 2 (P-256, P-384, P-521, secp256k1) and RFC 5639."""
+
+
+@cache
+def montgomery_unit(curve: str) -> int:
+    """What turns a coordinate in Montgomery form, of whole words of 64 bits, into the coordinate: the inverse of R."""
+    p = EQUATIONS[curve].p
+    return pow(1 << -(-p.bit_length() // 64) * 64, -1, p)
 
 
 def curves_of(x: int, y: int, size: int) -> Iterator[str]:

@@ -12,11 +12,13 @@ mbedTLS 3.6            {u64 *p; i16 s; u16 n}                                   
 NSS                    {u32 type; u8 *data; u32 len}, big-endian                           seccomon.h
 Go                     {ptr, len, cap}: big.Int's limbs, byte slices                       runtime/slice.go
 OpenSSL 3 ECX_KEY      {ctx*, propq*, haspubkey:1, u8 pubkey[57], u8 *privkey, keylen, type}  crypto/ecx.h
+OpenSSL EC_POINT       {method*, int curve_name, BIGNUM *X, *Y, *Z, int Z_is_one}          ec_local.h
 =====================  ==================================================================  ======================
 
 Clues of kind ``integer-pointer``: ``value`` is the address (8 bytes, big-endian), ``note`` the number of bytes (4
 bytes, big-endian), ``encoding`` how they are to be read. Of kind ``okp-structure``: ``value`` is the address of the
-seed, ``note`` the public key, ``encoding`` the algorithm.
+seed, ``note`` the public key, ``encoding`` the algorithm. Of kind ``projective-point``: ``value`` is the addresses of
+X, Y and Z (8 bytes each, big-endian), ``encoding`` the curve.
 """
 
 from __future__ import annotations
@@ -48,6 +50,17 @@ _OCTETS = (
     *(31, 32, 33, 47, 48, 49, 56, 57, 65, 66, 95, 96, 97, 127, 128, 129, 191, 192, 193),
     *(255, 256, 257, 383, 384, 385, 511, 512, 513),
 )
+_CURVES = {
+    415: "P-256",
+    714: "secp256k1",
+    715: "P-384",
+    716: "P-521",
+    927: "brainpoolP256r1",
+    931: "brainpoolP384r1",
+    933: "brainpoolP512r1",
+}
+"""OpenSSL's numbers of curves (obj_mac.h)."""
+
 _OKP = {0: ("x25519", 32), 1: ("x448", 56), 2: ("ed25519", 32), 3: ("ed448", 57)}
 """OpenSSL's ECX_KEY_TYPE -> algorithm, seed length."""
 
@@ -70,6 +83,7 @@ class IntegerStructures:
         shapes, capped = _shapes(mapped.words)
         yield from _okp(mapped, shapes.pop(_SEED)[0])
         left = -1 if capped else MAX_CLUES
+        yield from _points(mapped, shapes.pop(_POINT)[0][: max(left, 0)])
         for kind, (at, pointers, counts) in shapes.items():
             kept = np.flatnonzero(_leads_to_random(mapped, pointers, places))
             kept = kept[_first_of_each(pointers[kept], counts[kept])]
@@ -98,7 +112,7 @@ def _shapes(words: Words) -> tuple[dict[int, _Shape], bool]:
     shapes, at, counts = np.empty(room, np.uint8), np.empty(room, np.int64), np.empty(room, np.int64)
     pointers = np.empty(room, np.uint64)
     found = kernel.native.structures(words, _SIZES, shapes, at, counts, pointers, _MOST)
-    each = {kind: np.flatnonzero(shapes[:found] == kind) for kind in range(_SEED + 1)}
+    each = {kind: np.flatnonzero(shapes[:found] == kind) for kind in range(_POINT + 1)}
     return {kind: (at[some], pointers[some], counts[some]) for kind, some in each.items()}, 0 < room == found
 
 
@@ -115,16 +129,17 @@ def _places(words: Words) -> tuple[Positions, Positions]:
     return np.concatenate(halves), np.concatenate(small)
 
 
-_LIMB_COUNT, _OCTET_COUNT, _DIGIT_COUNT, _SEED_COUNT = 1, 2, 4, 8
+_LIMB_COUNT, _OCTET_COUNT, _DIGIT_COUNT, _SEED_COUNT, _CURVE = 1, 2, 4, 8, 16
 
 
 def _sizes() -> NDArray[np.uint8]:
-    """By number: flags of whether keys have components of that many limbs, octets, digits, or seeds of so many octets;
-    the last stands for the rest."""
-    table = np.zeros(max(_OCTETS) + 2, np.uint8)
+    """By number: flags of whether keys have components of that many limbs, octets, digits, or seeds of so many octets,
+    or it names a curve; the last stands for the rest."""
+    table = np.zeros(max(*_OCTETS, *_CURVES) + 2, np.uint8)
     for flag, counts in ((_LIMB_COUNT, _LIMBS), (_OCTET_COUNT, _OCTETS), (_DIGIT_COUNT, _DIGITS)):
         table[list(counts)] |= flag
     table[[size for _, size in _OKP.values()]] |= _SEED_COUNT
+    table[list(_CURVES)] |= _CURVE
     return table
 
 
@@ -145,9 +160,9 @@ def _pointer(words: Words, alignment: int = 8) -> Flags:
 
 
 _SHAPES = (*["limbs-le"] * 3, "digits-60-le64", *["limbs-le"] * 3, "octets")
-"""How what each of the structures points to is to be read. One more, ``_SEED``, is OpenSSL's ECX_KEY."""
+"""How what each of the structures points to is to be read. Two more are OpenSSL's ECX_KEY and EC_POINT."""
 
-_SEED = len(_SHAPES)
+_SEED, _POINT = len(_SHAPES), len(_SHAPES) + 1
 
 
 def _half_shapes(words: Words, halves: Positions) -> Iterator[_Shape]:
@@ -174,6 +189,9 @@ def _small_shapes(words: Words, small: Positions) -> Iterator[_Shape]:
     room = (after >= words[small]) & (after <= 2 * words[small] + np.uint64(16))
     typed = words[small - 2] & _LOW <= 16
     short = (value & 0xFFFF == 1) & (_size_flags(value >> 16) & _LIMB_COUNT != 0)
+    third, fourth = (words[np.minimum(small + step, len(words) - 1)] for step in (3, 4))
+    point = (sized & _CURVE != 0) & (small < len(words) - 4) & (fourth & _LOW <= 1)
+    point &= _pointer(before) & _pointer(words[small + 2]) & _pointer(third)
     seed = (sized & _SEED_COUNT != 0) & (after & _LOW < 4) & (words[small - 9] & np.uint64(0xFF) == 1)
     for fits, pointers, size in (
         (limbs & (before & _LOW == 1) & _pointer(after), after, 8 * value),
@@ -181,6 +199,7 @@ def _small_shapes(words: Words, small: Positions) -> Iterator[_Shape]:
         (limbs & room & _pointer(before), before, 8 * value),
         ((sized & _OCTET_COUNT != 0) & (room | typed) & _pointer(before, 1), before, value),
         (seed & _pointer(before, 1), before, value),
+        (point & _pointer(after), after, value),
     ):
         yield small[fits], pointers[fits], size[fits]
 
@@ -229,3 +248,10 @@ def _okp(mapped: WordMap, at: Positions) -> Iterator[Clue]:
             public = octets[first : first + size].tobytes()
             pointer = int(words[place - 1]).to_bytes(8, "big")
             yield Clue("okp-structure", pointer, mapped.base + first, mapped.base + first + size, algorithm, public)
+
+
+def _points(mapped: WordMap, at: Positions) -> Iterator[Clue]:
+    for place in at.tolist():
+        pointers = mapped.words[place + 1 : place + 4].astype(">u8").tobytes()
+        position = mapped.base + 8 * place
+        yield Clue("projective-point", pointers, position, position + 32, _CURVES[int(mapped.words[place])])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dumpscan import kernel
 from dumpscan.keys import CURVES, ec_key, point_of
-from dumpscan.matchers.curves import EQUATIONS
+from dumpscan.matchers.curves import EQUATIONS, montgomery_unit
 from dumpscan.matchers.integers import DIGITS
 from dumpscan.matchers.java_scalars import JAVA_WORDS
 from dumpscan.matchers.limb_arithmetic import little_endian, members
@@ -23,6 +23,7 @@ from dumpscan.prove.lone import LoneValues
 from dumpscan.prove.means import Means, batches
 from dumpscan.prove.multiples import among, limbs, limbs_of, low_x_of_multiples
 from dumpscan.prove.pointers import pointed_integers
+from dumpscan.prove.projective import projective_points
 
 MAX_TESTS = 1_000_000
 """Scalar multiplications of one dump, 10 to 200 µs each, with AVX-512 IFMA 1 to 20, without a compiler 50 to 900; more
@@ -42,7 +43,7 @@ Read = Callable[[int, int], bytes]
 _Point = tuple[int, int]
 _Hashes = NDArray[np.uint64]
 
-KINDS = ("octets-alone", "digits-alone", "integer-pointer")
+KINDS = ("octets-alone", "digits-alone", "integer-pointer", "projective-point")
 """The kinds of clues that :func:`prove` takes."""
 
 
@@ -53,12 +54,13 @@ def prove(
     limits: list[str],
     means: Means = Means(),  # noqa: B008 (immutable)
 ) -> list[Candidate]:
-    """EC keys whose scalar is among ``clues`` (kinds ``octets-alone``, ``digits-alone`` and ``integer-pointer``)."""
+    """EC keys whose scalar is among ``clues`` (of :data:`KINDS`)."""
     near = [*clues, *beside(publics, ("ec",), means, limits)]
     digits = [clue for clue in all_clues(clues, "digits-alone") if clue.encoding in _TOLD]
     numbers = _Numbers(list(pointed_integers(clues, read, 160, 521, limits)), digits, LoneValues(near))
     points: dict[str, set[_Point]] = {}
-    for curve, point in chain(_known(publics), _pieced_points(numbers, limits, means)):
+    in_structures = projective_points(clues, read, limits)
+    for curve, point in chain(_known(publics), in_structures, _pieced_points(numbers, limits, means)):
         points.setdefault(curve, set()).add(point)
     found: dict[bytes, Candidate] = {}
     left = MAX_TESTS
@@ -268,10 +270,4 @@ def _forms(curve: str, octets: bytes) -> list[int]:
     """The coordinates that octets may mean; little-endian ones in Montgomery form too."""
     p = EQUATIONS[curve].p
     plain = [value for value, _ in _readings(octets)]
-    return [*plain, plain[0] * _montgomery_unit(curve) % p]
-
-
-@cache
-def _montgomery_unit(curve: str) -> int:
-    p = EQUATIONS[curve].p
-    return pow(1 << -(-p.bit_length() // 64) * 64, -1, p)
+    return [*plain, plain[0] * montgomery_unit(curve) % p]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,41 @@ def test_pem_and_der_buffers_of_openssl(kind: str, tmp_path: Path) -> None:
         content = copy.read_bytes()
         assert not any(secret[i : i + 16] in content for i in range(len(secret) - 15))
         assert views(copy, executable) == views(core, executable)
+
+
+MAKER = """
+import sys
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+key = ec.generate_private_key(getattr(ec, sys.argv[1])())
+print("ready", flush=True)
+sys.stdin.readline()
+public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+print(format(key.private_numbers().private_value, "x"), public.hex(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("curve", ["SECP256R1", "SECP384R1", "SECP521R1", "SECP256K1"])
+def test_an_ec_key_just_made_and_not_yet_used(curve: str, tmp_path: Path) -> None:
+    """OpenSSL has its point in projective coordinates, if nobody has asked for others."""
+    command = [sys.executable, "-c", MAKER, curve]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline().strip() == b"ready"
+        core = gcore(process.pid, tmp_path)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        told, public = process.stdout.readline().split()
+    report = scan_path(str(core), Options(jobs=1)).report
+    (finding,) = (f for f in report.findings if f.kind == "ec-private-key")
+    assert finding.confidence.label == "proven"
+    assert finding.public["spki_sha256"] == hashlib.sha256(bytes.fromhex(public.decode())).hexdigest()
+    copy = tmp_path / "copy"
+    redact_path(str(core), copy, Options(jobs=1))
+    content, scalar = copy.read_bytes(), int(told, 16)
+    octets = scalar.to_bytes((scalar.bit_length() + 7) // 8, "big")
+    for form in (octets, octets[::-1]):
+        assert form in core.read_bytes() or form is octets
+        assert not any(form[i : i + 16] in content for i in range(len(form) - 15))
+    assert views(copy, sys.executable) == views(core, sys.executable)
