@@ -74,9 +74,10 @@ def harmlessly_named(match: Match) -> bool:
 _CODE = re.compile(
     rb"[(){}<>;`\\]|(?<![A-Za-z0-9])\$[A-Za-z_]|\$[A-Z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
     rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
-    rb"|\w\[|\|\w{3,}|environ|password|passwd|secret",
+    rb"|\w\[|\|\w{3,}|environ|password|passwd|secret|^:[a-z]+(?::|\Z)",
     re.I,
 )
+"""Code, and the fields and roles of reStructuredText (``:param``, ``:class:``), which follow a name in a docstring."""
 
 
 def plausible_password(match: Match) -> Verdict | None:

@@ -217,7 +217,8 @@ def test_plausible_passwords(value: str) -> None:
 @pytest.mark.parametrize(
     "value",
     ["getpass.getpass()", "password", "None", "${DB_PASS}", "changeme", "%s", "self.secret", "<password>", "xxxxxxxx",
-     "1.2.3.4", "utf8", "argv[1]", "required", "********", "{{password}}"],
+     "1.2.3.4", "utf8", "argv[1]", "required", "********", "{{password}}",
+     ":param", ":class:Name"],
 )  # fmt: skip
 def test_implausible_passwords(value: str) -> None:
     assert judge("plausible-password", value) is None
