@@ -624,26 +624,28 @@ static PyObject *digit_numbers(PyObject *self, PyObject *args) {
 
 /* ------------------------------------------------------------------ prove/rsa.py */
 
-/* Pairs of `values` up to `steps` apart whose product, modulo 2**64, may be a known one: its highest bits, from `shift`
-   on, are in the set `seen`. As index * 2**32 + index of the other; as many as there is room for. */
+/* Pairs of `values`, the first of which is from `first` to `end` and the other up to `steps` behind it, whose product
+   modulo 2**64 may be a known one: its highest bits, from `shift` on, are in the set `seen`. As index * 2**32 + index of
+   the other; as many as there is room for. */
 static PyObject *products(PyObject *self, PyObject *args) {
     PyObject *objects[3];
     Array a[3];
     int shift;
-    Py_ssize_t steps;
-    if (!PyArg_ParseTuple(args, "OOinO", &objects[0], &objects[1], &shift, &steps, &objects[2]) ||
+    Py_ssize_t first, end, steps;
+    if (!PyArg_ParseTuple(args, "OOinnnO", &objects[0], &objects[1], &shift, &first, &end, &steps, &objects[2]) ||
         take_all(objects, a, "loI") < 0)
         return NULL;
     const Word *values = a[0].view.buf;
     const uint8_t *seen = a[1].view.buf;
     Place *out = a[2].view.buf;
     Py_ssize_t count = a[0].count, found = 0, room = a[2].count;
-    if (shift < 32 || shift > 63 || a[1].count < (Py_ssize_t)1 << (64 - shift) || count > INT32_MAX) {
+    if (shift < 32 || shift > 63 || a[1].count < (Py_ssize_t)1 << (64 - shift) || count > INT32_MAX || first < 0 ||
+        end > count || steps < 0 || steps > count) {
         give_back(a, 3);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < count; i++) {
+    for (Py_ssize_t i = first; i < end; i++) {
         Py_ssize_t last = i + steps < count - 1 ? i + steps : count - 1;
         for (Py_ssize_t j = i + 1; j <= last; j++)
             if (seen[values[i] * values[j] >> shift] && found < room)
@@ -1487,7 +1489,7 @@ static PyMethodDef methods[] = {
     {"various", various, METH_VARARGS, "various(octets, starts, flags, size, least, uneven)"},
     {"digit_numbers", digit_numbers, METH_VARARGS,
      "digit_numbers(words, starts, kept, unused, width, count, least, most) -> number kept"},
-    {"products", products, METH_VARARGS, "products(values, seen, shift, steps, pairs) -> number of pairs"},
+    {"products", products, METH_VARARGS, "products(values, seen, shift, first, end, steps, pairs) -> number of pairs"},
     {"sieved", sieved, METH_VARARGS, "sieved(table, weights, products, inverses, greatest, flags, size)"},
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
     {"structures", structures, METH_VARARGS,

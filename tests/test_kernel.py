@@ -21,7 +21,7 @@ from dumpscan.matchers.likeness import random_like
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.matchers.sieve import native_sieve, without_small_factor
 from dumpscan.model import Clue, ClueTable, Mapped, Span
-from dumpscan.prove import rsa
+from dumpscan.prove import rsa_products
 from tests.makers.raw_keys import filler, heap, rsa_numbers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -207,8 +207,15 @@ def test_products_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.array([source.getrandbits(64) | 1 for _ in range(900)], np.uint64)
     moduli = np.concatenate([values[:800:7] * values[9:809:7], values[:90]])
 
+    one = np.full(900, 0.75)
+    tops = np.concatenate([np.full(len(moduli) - 90, 0.75 * 0.75), np.full(90, 0.5)])
+
     def pairs() -> list[tuple[int, int]]:
-        return sorted(map(tuple, rsa._likely_pairs((values, moduli)).tolist()))
+        tasks = [
+            rsa_products.Pairing(values, one, moduli, tops, first, min(first + 400, 900), 899)
+            for first in (0, 400, 800)
+        ]
+        return sorted((i, j) for task in tasks for i, j in rsa_products.likely_pairs(task).tolist())
 
     compiled, numpy = both(pairs, monkeypatch)
     assert compiled == numpy
@@ -338,7 +345,10 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("unaligned", (WORDS, BEYOND, np.array([32]), PLACES, np.zeros(1, np.int64))),
         ("unaligned", (WORDS, BITS, np.array([31]), PLACES, np.zeros(1, np.int64))),
         ("unaligned", (WORDS, BITS, np.array([32, 48]), PLACES, np.zeros(1, np.int64))),
-        ("products", (WORDS, FLAGS, 43, 5, PLACES)),
+        ("products", (WORDS, FLAGS, 43, 0, 9, 5, PLACES)),
+        ("products", (WORDS, np.zeros(2, np.bool_), 63, 0, 10, 5, PLACES)),
+        ("products", (WORDS, np.zeros(2, np.bool_), 63, -1, 9, 5, PLACES)),
+        ("products", (WORDS, np.zeros(2, np.bool_), 63, 0, 9, 10, PLACES)),
         ("closed", (WORDS, BEYOND, PARTS, np.zeros(36, np.int64), np.zeros(36, np.int64))),
         ("closed", (WORDS, BITS, PARTS, np.zeros(36, np.int64), np.zeros(35, np.int64))),
         ("closed", (WORDS, BITS, np.ones(5, np.bool_), np.zeros(36, np.int64), np.zeros(36, np.int64))),

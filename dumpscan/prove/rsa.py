@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dumpscan import kernel
 from dumpscan.keys import octets, rsa_key
 from dumpscan.matchers.limb_arithmetic import MOST_EXPONENT, exponent_fits, exponents, inverse64, little_endian, members
-from dumpscan.matchers.randomness import Positions
 from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Span
 from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
-from dumpscan.prove.rsa_integers import MASK, Integers, Limbs, OfSize, Place
+from dumpscan.prove.rsa_integers import MASK, Integers, OfSize, Place
+from dumpscan.prove.rsa_products import products
 
 Read = Callable[[int, int], bytes]
 
@@ -27,16 +25,6 @@ EXPONENTS = (65537, 3, 17, 5, 257, 35, 37)
 
 MAX_DIVISIONS = 2_000_000
 """Divisions of a modulus by a candidate: about two seconds."""
-
-NEIGHBOURS = 256
-"""A prime is multiplied with at least this many of the candidates after it, to find a modulus that no certificate
-names."""
-
-PAIRS = 4_000_000
-"""Products of primes of one size, where there are few enough: 0.2 seconds."""
-
-_SEEN_BITS = 21
-"""Highest bits of lowest limbs by which most products are dismissed."""
 
 KINDS = ("rsa-integer", "integer-pointer", "rsa-exponent")
 """The kinds of clues that :func:`prove` takes."""
@@ -64,7 +52,7 @@ def prove(
 
 def _all(integers: Integers, moduli: dict[int, int], limits: list[str], means: Means) -> Iterator[Candidate]:
     found: set[int] = set()
-    for n, p in _products(integers, means):
+    for n, p in products(integers, limits, means):
         if n not in found:
             found.add(n)
             exponent = moduli.get(n, 0)
@@ -129,46 +117,6 @@ def _joined(integers: Integers, moduli: Iterable[int]) -> Iterator[tuple[int, in
                 p = some.value(int(odd[index]))
                 if 1 < p < n and n % p == 0:
                     yield n, p
-
-
-def _products(integers: Integers, means: Means) -> Iterator[tuple[int, int]]:
-    """(n, p) where p, q and n are all candidates: the products of neighbours, looked up by their lowest limbs."""
-    asked: list[tuple[OfSize, Positions]] = []
-    tasks: list[_Pairing] = []
-    for size, some in integers.by_size.items():
-        greater = [integers.by_size[s].low for s in (2 * size, 2 * size - 1) if s in integers.by_size]
-        odd = np.flatnonzero(some.low & np.uint64(1))
-        if greater and size >= 32 and len(odd):
-            asked.append((some, odd))
-            tasks.append((some.low[odd], np.concatenate(greater)))
-    for (some, odd), pairs in zip(asked, means.spread(_likely_pairs, tasks), strict=True):
-        for pair in pairs:
-            first, second = (some.value(index) for index in odd[pair].tolist())
-            if integers.find(first * second):
-                yield first * second, first
-
-
-_Pairing = tuple[Limbs, Limbs]
-"""Lowest limbs of what may be primes, and those of what may be moduli."""
-
-
-def _likely_pairs(task: _Pairing) -> NDArray[np.int32]:
-    """The indices (pairs x 2) of primes, not too far apart, whose product has the lowest limb of one of the moduli."""
-    low, moduli = task
-    steps = min(max(NEIGHBOURS, PAIRS // len(low)), len(low) - 1)
-    is_modulus = members(moduli)
-    if kernel.native is not None:
-        seen, pairs = np.zeros(1 << _SEEN_BITS, np.bool_), np.empty(1 << 20, np.int64)
-        seen[moduli >> np.uint64(64 - _SEEN_BITS)] = True
-        count = kernel.native.products(low, seen, 64 - _SEEN_BITS, steps, pairs)
-        if count < len(pairs):
-            both = np.stack([pairs[:count] >> 32, pairs[:count] & 0xFFFFFFFF], axis=1).astype(np.int32)
-            return both[is_modulus(low[both[:, 0]] * low[both[:, 1]])]
-    found = [np.zeros((0, 2), np.int32)]
-    for step in range(1, steps + 1):
-        first = is_modulus(low[:-step] * low[step:]).astype(np.int32)
-        found.append(np.stack([first, first + np.int32(step)], axis=1))
-    return np.concatenate(found)
 
 
 def _from_exponents(n: int, e: int, integers: Integers) -> Iterator[Candidate]:

@@ -27,7 +27,7 @@ Place = tuple[int, int, str]
 _Told = tuple[int, str]
 """Bytes that a number takes in the dump, encoding."""
 
-_NOWHERE = np.iinfo(np.int64).max
+_NOWHERE = -1
 """The place of a number that a pointer leads to."""
 
 
@@ -37,7 +37,7 @@ def low_limbs(values: Iterable[int]) -> Limbs:
 
 
 class OfSize:
-    """Different numbers of one size in bytes, in the order of their first places."""
+    """Different numbers of one size in bytes: those that pointers lead to, then others in the order of their places."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -80,6 +80,11 @@ class OfSize:
 
     def __len__(self) -> int:
         return len(self._firsts)
+
+    @cached_property
+    def pointed(self) -> int:
+        """How many of the numbers pointers lead to."""
+        return int(np.count_nonzero(self._all_starts[self._firsts] == _NOWHERE))
 
     def _limbs(self, columns: slice) -> Limbs:
         parts = [np.ascontiguousarray(rows[:, columns]).view(">u8")[:, 0] for rows in self._rows]

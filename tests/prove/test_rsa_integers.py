@@ -39,8 +39,9 @@ def test_numbers_and_their_places() -> None:
     values = [value for some in integers.by_size.values() for value in some.values()]
     assert sorted(values) == sorted(expected)
     for some in integers.by_size.values():
-        firsts = [min(expected[value], default=(1 << 63, 0, "")) for value in some.values()]
+        firsts = [min(expected[value], default=(-1, 0, "")) for value in some.values()]
         assert firsts == sorted(firsts)
+        assert some.pointed == sum(value in pointed for value in some.values())
         assert some.low.tolist() == [value & MASK for value in some.values()]
         assert some.highest.tolist() == [value >> 8 * some.size - 64 for value in some.values()]
     for value, places in expected.items():
