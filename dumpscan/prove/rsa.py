@@ -12,6 +12,7 @@ import numpy as np
 
 from dumpscan.keys import octets, rsa_key
 from dumpscan.matchers.limb_arithmetic import MOST_EXPONENT, exponent_fits, exponents, inverse64, little_endian, members
+from dumpscan.matchers.rsa_exponents import SIZES as MODULUS_SIZES
 from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Span
 from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
@@ -22,6 +23,10 @@ Read = Callable[[int, int], bytes]
 
 EXPONENTS = (65537, 3, 17, 5, 257, 35, 37)
 """Public exponents in use; tried where only n is known."""
+
+MAX_UNNAMED = 256
+"""Moduli that only a structure or digits tell, for which exponents are looked for: the primes of some are not of half
+their width."""
 
 MAX_DIVISIONS = 2_000_000
 """Divisions of a modulus by a candidate: about two seconds."""
@@ -43,10 +48,11 @@ def prove(
     keys: dict[bytes, Candidate] = {}
     for candidate in _all(integers, moduli, limits, means):
         keys.setdefault(candidate.identity, candidate)
-    for candidate in _placed_exponents(
-        clues, {n: e for n, e in moduli.items() if b"rsa:" + octets(n) not in keys}, means
-    ):
-        keys.setdefault(candidate.identity, candidate)
+    unnamed = [n for n in integers.of_structures(MODULUS_SIZES, MAX_UNNAMED) if n not in moduli]
+    for some in (moduli, *(dict.fromkeys(unnamed, exponent) for exponent in EXPONENTS[:2])):
+        rest = {n: e for n, e in some.items() if b"rsa:" + octets(n) not in keys}
+        for candidate in _placed_exponents(clues, rest, means):
+            keys.setdefault(candidate.identity, candidate)
     return list(keys.values())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +141,10 @@ class Integers:
             elif item.kind == "rsa-integer" and isinstance(item, Clue):
                 told = item.end - item.start, item.encoding
                 alone.append((int.from_bytes(item.value, "big"), item.start, told))
+        self._alone: dict[int, dict[int, None]] = {}
         by_size: dict[int, list[tuple[int, int, _Told]]] = {}
+        for number in alone:
+            self._alone.setdefault((number[0].bit_length() + 7) // 8, {})[number[0]] = None
         for number in alone:
             by_size.setdefault(max((number[0].bit_length() + 7) // 8, 8), []).append(number)
         for size, numbers in by_size.items():
@@ -154,6 +158,10 @@ class Integers:
     def values_of(self, size: int) -> Iterator[int]:
         """The numbers of ``size`` bytes."""
         return self.by_size[size].values() if size in self.by_size else iter(())
+
+    def of_structures(self, sizes: Iterable[int], most: int) -> list[int]:
+        """At most so many of the odd numbers that fill ``sizes`` bytes, and that pointers lead to or digits hold."""
+        return list(islice((n for size in sizes for n in self._alone.get(size, ()) if n & n >> 8 * size - 1 & 1), most))
 
     def find(self, value: int) -> tuple[OfSize, int] | None:
         """Where ``value`` is among the numbers."""

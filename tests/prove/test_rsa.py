@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 import random
+import struct
 
 import numpy as np
 import pytest
 
 from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64, members
-from dumpscan.model import Clue, PublicKey
+from dumpscan.matchers.raw_integers import RAW_INTEGERS
+from dumpscan.model import Clue, PublicKey, all_clues
 from dumpscan.prove import rsa
-from tests.makers.raw_keys import rsa_numbers, rsa_numbers_with_common_factor
+from tests.makers.raw_keys import ENCODERS, rsa_numbers, rsa_numbers_with_common_factor, view
 
 
 def clue(number: int, start: int) -> Clue:
@@ -36,6 +39,23 @@ def test_two_keys_one_known() -> None:
     numbers = [one.p, two.p, two.public_numbers.n, one.q, two.q]
     found = rsa.prove([clue(n, 256 * i) for i, n in enumerate(numbers)], [known(1024)], nothing, [])
     assert {c.identity for c in found} == {b"rsa:" + k.public_numbers.n.to_bytes(128, "big") for k in (one, two)}
+
+
+@pytest.mark.parametrize("exponent", [65537, 3])
+def test_primes_of_unequal_widths_in_digits(exponent: int) -> None:
+    """So the package ``rsa`` of Python makes and holds them: 1088 and 960 bits."""
+    p = int.from_bytes(hashlib.shake_256(b"p").digest(136), "big") | 1 | 3 << 1086
+    q = int.from_bytes(hashlib.shake_256(b"q").digest(120), "big") | 1 | 3 << 958
+    p, q = p + 1206, q + 90
+    n, d = p * q, pow(exponent, -1, (p - 1) * (q - 1))
+    memory = b"plain text  " * 20
+    for number in (n, exponent, d, p, q):
+        digits = ENCODERS["digits-30-le32"](number)
+        memory += struct.pack("<QQQ", 1, 0x7F12345670, len(digits) // 4) + digits + bytes(-len(digits) % 8) + bytes(24)
+    clues = list(all_clues(RAW_INTEGERS.match(view(memory + b"plain text  " * 400), ())))
+    (found,) = rsa.prove(clues, [], nothing, [])
+    assert found.identity == b"rsa:" + n.to_bytes(256, "big")
+    assert {c.name: int.from_bytes(c.value, "big") for c in found.components if c.name in "pq"} == {"p": p, "q": q}
 
 
 @pytest.mark.parametrize("seed", range(4))
