@@ -625,7 +625,7 @@ static PyObject *digit_numbers(PyObject *self, PyObject *args) {
 /* ------------------------------------------------------------------ prove/rsa.py */
 
 /* Pairs of `values`, the first of which is from `first` to `end` and the other up to `steps` behind it, whose product
-   modulo 2**64 may be a known one: its highest bits, from `shift` on, are in the set `seen`. As index * 2**32 + index of
+   modulo 2**64 may be a known one: its highest bits, from `shift` on, are in the set of bits `seen`. As index * 2**32 + index of
    the other; as many as there is room for. */
 static PyObject *products(PyObject *self, PyObject *args) {
     PyObject *objects[3];
@@ -639,7 +639,7 @@ static PyObject *products(PyObject *self, PyObject *args) {
     const uint8_t *seen = a[1].view.buf;
     Place *out = a[2].view.buf;
     Py_ssize_t count = a[0].count, found = 0, room = a[2].count;
-    if (shift < 32 || shift > 63 || a[1].count < (Py_ssize_t)1 << (64 - shift) || count > INT32_MAX || first < 0 ||
+    if (shift < 32 || shift > 61 || a[1].count < (Py_ssize_t)1 << (64 - shift) >> 3 || count > INT32_MAX || first < 0 ||
         end > count || steps < 0 || steps > count) {
         give_back(a, 3);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
@@ -647,9 +647,11 @@ static PyObject *products(PyObject *self, PyObject *args) {
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = first; i < end; i++) {
         Py_ssize_t last = i + steps < count - 1 ? i + steps : count - 1;
-        for (Py_ssize_t j = i + 1; j <= last; j++)
-            if (seen[values[i] * values[j] >> shift] && found < room)
+        for (Py_ssize_t j = i + 1; j <= last; j++) {
+            uint64_t top = values[i] * values[j] >> shift;
+            if (seen[top >> 3] >> (top & 7) & 1 && found < room)
                 out[found++] = (Place)i << 32 | j;
+        }
     }
     Py_END_ALLOW_THREADS
     give_back(a, 3);

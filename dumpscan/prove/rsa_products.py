@@ -28,7 +28,7 @@ to are multiplied with all, and others with those next to them: a recorded limit
 _AT_ONCE = 16_000_000
 """Products of one task."""
 
-_SEEN_BITS = 21
+_SEEN_BITS = 22
 """Highest bits of lowest limbs by which most products are dismissed."""
 
 _TOP_BITS = 36
@@ -114,7 +114,8 @@ def _by_lowest(task: Pairing) -> _Pairs:
     if kernel.native is not None:
         seen, found = np.zeros(1 << _SEEN_BITS, np.bool_), np.empty(1 << 20, np.int64)
         seen[task.moduli >> np.uint64(64 - _SEEN_BITS)] = True
-        count = kernel.native.products(low, seen, 64 - _SEEN_BITS, task.first, task.end, task.steps, found)
+        bits = np.packbits(seen, bitorder="little")
+        count = kernel.native.products(low, bits, 64 - _SEEN_BITS, task.first, task.end, task.steps, found)
         if count < len(found):
             pairs = np.stack([found[:count] >> 32, found[:count] & 0xFFFFFFFF], axis=1)
             return pairs[is_modulus(low[pairs[:, 0]] * low[pairs[:, 1]])]
