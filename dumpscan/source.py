@@ -86,7 +86,7 @@ class FileSource:
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Source.read`."""
         size = max(0, min(size, self.size - offset))
-        if size < _FEW and offset >= 0 and hasattr(os, "pread"):
+        if 0 < size < _FEW and offset >= 0 and hasattr(os, "pread"):
             with contextlib.suppress(OSError):  # which is told below, as a file that has shrunk is
                 if len(some := os.pread(self._opened().fileno(), size, offset)) == size:
                     return some
