@@ -139,6 +139,23 @@ static AtLeast of_four(uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
                      a & b & c & d};
 }
 
+static AtLeast first_four(const Word *bits) {
+    return of_four(bits[0], behind(bits, 1), behind(bits, 2), behind(bits, 3));
+}
+
+static AtLeast next_four(const Word *bits) {
+    return of_four(behind(bits, 4), behind(bits, 5), behind(bits, 6), behind(bits, 7));
+}
+
+/* Bit i: whether of the flags i to i + 7 at least four are set, or six. */
+static uint64_t four_of_eight(AtLeast low, AtLeast high) {
+    return low.four | high.four | (low.three & high.one) | (low.two & high.two) | (low.one & high.three);
+}
+
+static uint64_t six_of_eight(AtLeast low, AtLeast high) {
+    return (low.two & high.four) | (low.three & high.three) | (low.four & high.two);
+}
+
 /* ------------------------------------------------------------------ windows.py */
 
 #define PAGE 4096
@@ -275,9 +292,7 @@ static PyObject *map_words(PyObject *self, PyObject *args) {
     for (Py_ssize_t i = 0; i < spans && fits; i++) {
         for (Place base = firsts[i] / 64 * 64; base < lasts[i]; base += 64) {
             const Word *r = random_bits + base / 64 + 1;
-            AtLeast low = of_four(r[0], behind(r, 1), behind(r, 2), behind(r, 3));
-            AtLeast high = of_four(behind(r, 4), behind(r, 5), behind(r, 6), behind(r, 7));
-            uint64_t six = (low.two & high.four) | (low.three & high.three) | (low.four & high.two);
+            uint64_t six = six_of_eight(first_four(r), next_four(r));
             dense_bits[base / 64 + 1] |= six & within(firsts[i], lasts[i], base);
             if (r[0])
                 unpack(r[0], random + base, count - base);
@@ -553,10 +568,8 @@ static PyObject *digit_starts(PyObject *self, PyObject *args) {
     memset(totals, 0, (size_t)kinds * sizeof *totals);
     for (Place base = 0; base < count; base += 64) {
         const Word *r = random + base / 64 + 1;
-        AtLeast low = of_four(r[0], behind(r, 1), behind(r, 2), behind(r, 3));
-        AtLeast high = of_four(behind(r, 4), behind(r, 5), behind(r, 6), behind(r, 7));
-        uint64_t half = low.four | high.four | (low.three & high.one) | (low.two & high.two) | (low.one & high.three);
-        uint64_t most = (low.two & high.four) | (low.three & high.three) | (low.four & high.two);
+        AtLeast low = first_four(r), high = next_four(r);
+        uint64_t half = four_of_eight(low, high);
         uint64_t likely = (r[0] | behind(r, 1)) & (low.two | half) & (base ? ~(uint64_t)0 : ~(uint64_t)1);
         if (!likely)
             continue;
@@ -565,7 +578,7 @@ static PyObject *digit_starts(PyObject *self, PyObject *args) {
         if (!(clear_of(from, TOP).four & likely))
             continue;
         uint64_t size_before = below(from, SIZE_BEFORE), of_four_words = low.three | (size_before & low.two);
-        uint64_t of_eight_words = most | (size_before & half);
+        uint64_t of_eight_words = six_of_eight(low, high) | (size_before & half);
         Clear clear = {0, 0, 0};
         for (Py_ssize_t kind = 0; kind < kinds; kind++) {
             const Digits *d = digits + kind;
@@ -622,11 +635,11 @@ static PyObject *digit_numbers(PyObject *self, PyObject *args) {
     return PyLong_FromSsize_t(found);
 }
 
-/* ------------------------------------------------------------------ prove/rsa.py */
+/* ------------------------------------------------------------------ prove/rsa_products.py */
 
 /* Pairs of `values`, the first of which is from `first` to `end` and the other up to `steps` behind it, whose product
-   modulo 2**64 may be a known one: its highest bits, from `shift` on, are in the set of bits `seen`. As index * 2**32 + index of
-   the other; as many as there is room for. */
+   modulo 2**64 may be a known one: its highest bits, from `shift` on, are in the set of bits `seen`. As index * 2**32 +
+   index of the other; as many as there is room for. */
 static PyObject *products(PyObject *self, PyObject *args) {
     PyObject *objects[3];
     Array a[3];
@@ -1328,7 +1341,7 @@ static PyObject *heads(PyObject *self, PyObject *args) {
     for (Place base = 0; base < count; base += 64) {
         const Word *r = random + base / 64 + 1;
         uint64_t one = behind(r, 1), begins = r[0] & ~before(r, 1), next = one & ~r[0];
-        uint64_t starts = (begins | next) & of_four(r[0], one, behind(r, 2), behind(r, 3)).two;
+        uint64_t starts = (begins | next) & first_four(r).two;
         if (!starts)
             continue;
         Word room[AROUND];
@@ -1373,10 +1386,12 @@ static int is_random_like(const uint8_t *row, Py_ssize_t size, const Place *most
 #define P521 66 /* half of its scalars begin with a zero byte */
 
 /* Whether a number may begin within a word: behind zeros, or behind a small number of 32 bits. */
-static int may_lead(uint64_t word) { return !(word & 0xFF) | ((word & 0xFFFFFFFF) < HEAD_SIZE); }
+#define MAY_LEAD(word) ((((word) & 0xFF) == 0) | (((word) & 0xFFFFFFFF) < HEAD_SIZE))
+
+static int may_lead(uint64_t word) { return MAY_LEAD(word); }
 
 VECTORS static uint64_t leading(const Word *words, uint64_t count) {
-    RETURN_FLAGS(words, count, (word != 0) & (((word & 0xFF) == 0) | ((word & 0xFFFFFFFF) < HEAD_SIZE)));
+    RETURN_FLAGS(words, count, (word != 0) & MAY_LEAD(word));
 }
 
 VECTORS static uint64_t zeros_of(const Word *words, uint64_t count) { RETURN_FLAGS(words, count, word == 0); }
@@ -1388,7 +1403,7 @@ static uint64_t may_follow(const Word *words, const Word *r, Place base, Place c
     const Word *from = around(words, base, count, 8, room);
     const Word some[2] = {leading(from, 8) << 56, leading(from + 8, 64)};
     const Word zeros[2] = {zeros_of(from, 8) << 56, zeros_of(from + 8, 64)};
-    AtLeast four = of_four(r[0], behind(r, 1), behind(r, 2), behind(r, 3));
+    AtLeast four = first_four(r);
     uint64_t five = (four.four & (behind(r, 4) | behind(r, 5))) | (four.three & behind(r, 4) & behind(r, 5));
     return some[1] | before(some + 1, 1) | before(some + 1, 2) | ((before(zeros + 1, 1) | before(zeros + 1, 2)) & five);
 }

@@ -160,8 +160,11 @@ class Integers:
         return self.by_size[size].values() if size in self.by_size else iter(())
 
     def of_structures(self, sizes: Iterable[int], most: int) -> list[int]:
-        """At most so many of the odd numbers that fill ``sizes`` bytes, and that pointers lead to or digits hold."""
-        return list(islice((n for size in sizes for n in self._alone.get(size, ()) if n & n >> 8 * size - 1 & 1), most))
+        """At most so many of the numbers that pointers lead to, or digits hold, and that may be moduli of ``sizes``
+        bytes: odd, of full width, and not the prime of a Diffie-Hellman group, whose highest bits are all set (RFC
+        3526, RFC 7919)."""
+        full = ((n, n >> 8 * size - 64) for size in sizes for n in self._alone.get(size, ()))
+        return list(islice((n for n, highest in full if n & 1 and 1 << 63 <= highest < MASK), most))
 
     def find(self, value: int) -> tuple[OfSize, int] | None:
         """Where ``value`` is among the numbers."""

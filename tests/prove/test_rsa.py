@@ -11,6 +11,7 @@ from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64, members
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.model import Clue, PublicKey, all_clues
 from dumpscan.prove import rsa
+from dumpscan.prove.rsa_integers import Integers
 from tests.makers.raw_keys import ENCODERS, rsa_numbers, rsa_numbers_with_common_factor, view
 
 
@@ -39,6 +40,29 @@ def test_two_keys_one_known() -> None:
     numbers = [one.p, two.p, two.public_numbers.n, one.q, two.q]
     found = rsa.prove([clue(n, 256 * i) for i, n in enumerate(numbers)], [known(1024)], nothing, [])
     assert {c.identity for c in found} == {b"rsa:" + k.public_numbers.n.to_bytes(128, "big") for k in (one, two)}
+
+
+def test_exponents_that_nearly_fit_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = rsa_numbers(2048)
+    clues = []
+    for index, wrong in enumerate([key.d + 2 * i for i in range(1, 20)] + [key.d]):
+        number = wrong.to_bytes(256, "big")
+        clues.append(Clue("rsa-exponent", number[:8], 512 * index, 512 * index + 276, "digits-30-le32", number))
+    limits: list[str] = []
+    (found,) = rsa.prove(clues, [known(2048)], nothing, limits)
+    assert found.confidence.label == "proven"
+    assert not limits
+    monkeypatch.setattr(rsa, "MAX_FACTORED", 9)
+    assert rsa.prove(clues, [known(2048)], nothing, limits) == []
+    assert limits == ["more exponents of RSA to try than the limit of one dump"]
+
+
+def test_primes_of_diffie_hellman_are_no_moduli() -> None:
+    """Those of OpenSSL stand behind pointers in every process, and their highest bits fit each other."""
+    modulus, source = rsa_numbers(2048).public_numbers.n, random.Random(1)
+    group = (1 << 2048) - (1 << 1984) | source.getrandbits(1984) | 1
+    integers = Integers((), [modulus, group, modulus >> 1 | 1, modulus - 1])
+    assert integers.of_structures([256], 9) == [modulus]
 
 
 @pytest.mark.parametrize("exponent", [65537, 3])
