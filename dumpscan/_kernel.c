@@ -1201,14 +1201,9 @@ static PyObject *structures(PyObject *self, PyObject *args) {
     int fits = a[1].count >= 1 && a[3].count >= room && a[4].count >= room && a[5].count >= room && most < 1 << 16;
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t first = 11; first < count - 2 && fits; first += 64) {
-        Word tail[64 + 3];
-        const Word *some = words + first;
-        if (count - 2 - first < 64) { /* behind the last word there are zeros, which are no counts */
-            memset(tail, 0, sizeof tail);
-            memcpy(tail, words + first - 1, (size_t)(count - first + 1) * sizeof *words);
-            some = tail + 1;
-        }
-        for (uint64_t set = may_count(some, most, s.last); set; set &= set - 1) {
+        Word room_around[AROUND];
+        const Word *some = around(words, first, count, 1, room_around);
+        for (uint64_t set = may_count(some + 1, most, s.last); set; set &= set - 1) {
             Py_ssize_t i = first + lowest_bit(set);
             if (i >= count - 2)
                 break;

@@ -52,10 +52,6 @@ class Source(Protocol):
 # ---------------------------------------------------------------- plain files
 
 
-_FEW = 4096
-"""Bytes below which to set up a buffer takes longer than to read them."""
-
-
 class FileSource:
     """A regular file, read at positions, or mapped for who can bear that it shrinks.
 
@@ -86,7 +82,7 @@ class FileSource:
     def read(self, offset: int, size: int) -> bytes:
         """See :meth:`Source.read`."""
         size = max(0, min(size, self.size - offset))
-        if 0 < size < _FEW and offset >= 0 and hasattr(os, "pread"):
+        if size and offset >= 0 and hasattr(os, "pread"):
             with contextlib.suppress(OSError):  # which is told below, as a file that has shrunk is
                 if len(some := os.pread(self._opened().fileno(), size, offset)) == size:
                     return some

@@ -304,9 +304,22 @@ def flag_pages(block: Bytes, live: Flags, first: int, end: int) -> int:
 
 def page_runs(flags: Flags, size: int) -> tuple[Span, ...]:
     """The stretches of true pages, as positions."""
-    turns = (np.flatnonzero(flags[1:] != flags[:-1]) + 1).tolist()
-    edges = iter([*[0] * bool(flags[0]), *turns, *[len(flags)] * bool(flags[-1])] if len(flags) else [])
-    return tuple(Span(first * PAGE, min(end * PAGE, size)) for first, end in zip(edges, edges, strict=True))
+    starts, ends = edges(flags)
+    return tuple(
+        Span(first * PAGE, min(end * PAGE, size)) for first, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    )
+
+
+def edges(flags: Flags) -> tuple[Positions, Positions]:
+    """The indices where runs of set flags begin, and the ones (exclusive) where they end."""
+    turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
+    rising = flags[turns]
+    starts, ends = turns[rising], turns[~rising]
+    if len(flags) and flags[0]:
+        starts = np.concatenate([np.zeros(1, starts.dtype), starts])
+    if len(flags) and flags[-1]:
+        ends = np.concatenate([ends, np.full(1, len(flags), ends.dtype)])
+    return starts, ends
 
 
 def _zero_bytes(dead: Flags, window: Window) -> int:

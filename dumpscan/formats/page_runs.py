@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from dumpscan.model import Region
+from dumpscan.windows import edges
 
 MAX_RUNS = 1 << 18
 """Runs of pages that get their address; what comes after them is memory without."""
@@ -21,8 +22,7 @@ Run = tuple[int, int]
 def bitmap_runs(bitmap: bytes, pages: int) -> Iterator[Run]:
     """The runs of ones among the first ``pages`` bits; bit 0 of a byte is its first."""
     bits = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")[:pages]
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], bits, [0])).astype(np.int8)))
-    for first, last in edges.reshape(-1, 2):
+    for first, last in zip(*edges(bits.view(np.bool_)), strict=True):
         yield int(first), int(last - first)
 
 

@@ -82,8 +82,9 @@ class IntegerStructures:
             return
         shapes, capped = _shapes(mapped.words)
         yield from _okp(mapped, shapes.pop(_SEED)[0])
-        left = -1 if capped else MAX_CLUES
-        yield from _points(mapped, shapes.pop(_POINT)[0][: max(left, 0)])
+        points = shapes.pop(_POINT)[0]
+        left = -1 if capped else MAX_CLUES - len(points)
+        yield from _points(mapped, points[:MAX_CLUES])
         for kind, (at, pointers, counts) in shapes.items():
             kept = np.flatnonzero(_leads_to_random(mapped, pointers, places))
             kept = kept[_first_of_each(pointers[kept], counts[kept])]

@@ -29,15 +29,17 @@ MAX_STARTS = 8192
 """Digit arrays looked at in one window and encoding."""
 
 
+_KINDS = tuple((bits, width, least) for bits, width in DIGITS.values() for least in (4, 8))
+"""Bits of a digit, bytes that it takes, words of an array."""
+
 _JUDGED = np.array(
     [
         (_UNUSED[bits], width, least, _LEAST_TOPS[bits, least], _LEAST_DIFFERENT[bits], _HALF_TOPS if bits == 30 else 0)
-        for bits, width in DIGITS.values()
-        for least in (4, 8)
+        for bits, width, least in _KINDS
     ],
     np.uint64,
 )
-"""What the kernel's search for digits takes: a row for each kind and number of words."""
+"""What the kernel's search for digits takes: a row for each kind."""
 
 
 def digit_starts(mapped: WordMap, bits: int, width: int, least: int = 8) -> tuple[Positions, bool]:
@@ -54,10 +56,9 @@ def _digit_starts_at_once(mapped: WordMap) -> dict[tuple[int, int], tuple[Positi
     assert kernel.native is not None
     places, totals = np.empty((len(_JUDGED), MAX_STARTS + 1), np.int64), np.empty(len(_JUDGED), np.int64)
     kernel.native.digit_starts(mapped.words, mapped.random_bits, _JUDGED, places, totals)
-    kinds = ((bits, least) for bits, _ in DIGITS.values() for least in (4, 8))
     return {
-        kind: (8 * row[: min(total, MAX_STARTS)], total > MAX_STARTS)
-        for kind, row, total in zip(kinds, places, totals.tolist(), strict=True)
+        (bits, least): (8 * row[: min(total, MAX_STARTS)], total > MAX_STARTS)
+        for (bits, _, least), row, total in zip(_KINDS, places, totals.tolist(), strict=True)
     }
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dumpscan import kernel
 from dumpscan.matchers.base import View
+from dumpscan.windows import edges
 
 Words = NDArray[np.uint64]
 Bytes = NDArray[np.uint8]
@@ -120,18 +121,6 @@ def common(words: Words) -> NDArray[np.uint8]:
         turned = words ^ value
         count += (((turned - _ONES) & ~turned & _HIGH_BITS) != 0).view(np.uint8)
     return count
-
-
-def edges(flags: Flags) -> tuple[Positions, Positions]:
-    """The indices where runs of set flags begin, and the ones (exclusive) where they end."""
-    turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
-    rising = flags[turns]
-    starts, ends = turns[rising], turns[~rising]
-    if len(flags) and flags[0]:
-        starts = np.concatenate([np.zeros(1, starts.dtype), starts])
-    if len(flags) and flags[-1]:
-        ends = np.concatenate([ends, np.full(1, len(flags), ends.dtype)])
-    return starts, ends
 
 
 def borders(mapped: WordMap) -> tuple[Positions, Positions]:

@@ -25,9 +25,9 @@ Read = Callable[[int, int], bytes]
 EXPONENTS = (65537, 3, 17, 5, 257, 35, 37)
 """Public exponents in use; tried where only n is known."""
 
-MAX_UNNAMED = 256
+MAX_UNNAMED = 2048
 """Moduli that only a structure or digits tell, for which exponents are looked for: the primes of some are not of half
-their width."""
+their width. More is a recorded limit; a megabyte of random data shows some hundred."""
 
 MAX_FACTORED = 256
 """Moduli that are tried with an exponent of which everything fits but the proof: 0.02 seconds each of 2048 bits, 0.1 of
@@ -53,8 +53,11 @@ def prove(
     keys: dict[bytes, Candidate] = {}
     for candidate in _all(integers, moduli, limits, means):
         keys.setdefault(candidate.identity, candidate)
-    unnamed = product(integers.of_structures(MODULUS_SIZES, MAX_UNNAMED), EXPONENTS[:2])
-    rest = [(n, e) for n, e in chain(moduli.items(), unnamed) if b"rsa:" + octets(n) not in keys]
+    unnamed = integers.of_structures(MODULUS_SIZES)
+    if len(unnamed) > MAX_UNNAMED:
+        limits.append("more RSA moduli in structures than the limit of one dump")
+    pairs = chain(moduli.items(), product(unnamed[:MAX_UNNAMED], EXPONENTS[:2]))
+    rest = [(n, e) for n, e in pairs if b"rsa:" + octets(n) not in keys]
     for candidate in _placed_exponents(clues, rest, limits, means):
         keys.setdefault(candidate.identity, candidate)
     return list(keys.values())

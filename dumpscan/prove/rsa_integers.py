@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,12 +140,10 @@ class Integers:
             elif item.kind == "rsa-integer" and isinstance(item, Clue):
                 told = item.end - item.start, item.encoding
                 alone.append((int.from_bytes(item.value, "big"), item.start, told))
-        self._alone: dict[int, dict[int, None]] = {}
         by_size: dict[int, list[tuple[int, int, _Told]]] = {}
         for number in alone:
-            self._alone.setdefault((number[0].bit_length() + 7) // 8, {})[number[0]] = None
-        for number in alone:
             by_size.setdefault(max((number[0].bit_length() + 7) // 8, 8), []).append(number)
+        self._alone = {size: dict.fromkeys(value for value, _, _ in numbers) for size, numbers in by_size.items()}
         for size, numbers in by_size.items():
             octets = b"".join(value.to_bytes(size, "big") for value, _, _ in numbers)
             starts = np.array([start for _, start, _ in numbers], np.int64)
@@ -159,12 +156,11 @@ class Integers:
         """The numbers of ``size`` bytes."""
         return self.by_size[size].values() if size in self.by_size else iter(())
 
-    def of_structures(self, sizes: Iterable[int], most: int) -> list[int]:
-        """At most so many of the numbers that pointers lead to, or digits hold, and that may be moduli of ``sizes``
-        bytes: odd, of full width, and not the prime of a Diffie-Hellman group, whose highest bits are all set (RFC
-        3526, RFC 7919)."""
+    def of_structures(self, sizes: Iterable[int]) -> list[int]:
+        """The numbers that pointers lead to, or digits hold, and that may be moduli of ``sizes`` bytes: odd, of full
+        width, and not the prime of a Diffie-Hellman group, whose highest bits are all set (RFC 3526, RFC 7919)."""
         full = ((n, n >> 8 * size - 64) for size in sizes for n in self._alone.get(size, ()))
-        return list(islice((n for n, highest in full if n & 1 and 1 << 63 <= highest < MASK), most))
+        return [n for n, highest in full if n & 1 and 1 << 63 <= highest < MASK]
 
     def find(self, value: int) -> tuple[OfSize, int] | None:
         """Where ``value`` is among the numbers."""

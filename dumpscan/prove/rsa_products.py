@@ -61,10 +61,11 @@ def products(integers: Integers, limits: list[str], means: Means) -> Iterator[tu
         if not greater or size < 32 or len(odd) < 2:
             continue
         moduli = np.concatenate([numbers.low for numbers in greater])
-        tops = np.concatenate([_tops(numbers, 2 * size) for numbers in greater])
+        modulus_tops = np.concatenate([_tops(numbers, 2 * size) for numbers in greater])
+        primes, prime_tops = some.low[odd], _tops(some, size)[odd]
         for first, end, steps in _shares(len(odd), int(np.searchsorted(odd, some.pointed)), limits):
             asked.append((some, odd))
-            tasks.append(Pairing(some.low[odd], _tops(some, size)[odd], moduli, tops, first, end, steps))
+            tasks.append(Pairing(primes, prime_tops, moduli, modulus_tops, first, end, steps))
     for (some, odd), pairs in zip(asked, means.spread(likely_pairs, tasks), strict=True):
         for pair in pairs:
             first_value, second_value = (some.value(index) for index in odd[pair].tolist())
@@ -103,7 +104,8 @@ def likely_pairs(task: Pairing) -> _Pairs:
 
 
 def _keys(lowest: Limbs, low: Limbs, tops: NDArray[np.float64]) -> NDArray[np.int64]:
-    """What of lowest limbs, which are all among ``lowest``, and tops is near what they are of others is of those."""
+    """A number for each pair of a lowest limb, which is among ``lowest``, and a top: where the limbs are equal and the
+    tops nearly so, it differs by one at most."""
     return (np.searchsorted(lowest, low) << _TOP_BITS) + np.ldexp(tops, _TOP_BITS).astype(np.int64)
 
 

@@ -62,7 +62,7 @@ def test_primes_of_diffie_hellman_are_no_moduli() -> None:
     modulus, source = rsa_numbers(2048).public_numbers.n, random.Random(1)
     group = (1 << 2048) - (1 << 1984) | source.getrandbits(1984) | 1
     integers = Integers((), [modulus, group, modulus >> 1 | 1, modulus - 1])
-    assert integers.of_structures([256], 9) == [modulus]
+    assert integers.of_structures([256]) == [modulus]
 
 
 @pytest.mark.parametrize("exponent", [65537, 3])
@@ -125,3 +125,18 @@ def test_a_modulus_without_its_last_bytes_is_no_exponent(lost: int) -> None:
     n = rsa_numbers(1024).public_numbers.n
     assert not exponent_fits(n, 65537, n >> 8 * lost)
     assert not exponent_fits(n, 65537, (n >> 8 * lost) ^ 0x55)
+
+
+def test_too_many_moduli_in_structures_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = random.Random(2)
+    numbers = [source.getrandbits(2048) | 1 | 1 << 2047 for _ in range(4)]
+    clues = [
+        Clue("rsa-integer", n.to_bytes(256, "big"), 300 * i, 300 * i + 276, "digits-30-le32")
+        for i, n in enumerate(numbers)
+    ]
+    limits: list[str] = []
+    assert rsa.prove(clues, [], nothing, limits) == []
+    assert not limits
+    monkeypatch.setattr(rsa, "MAX_UNNAMED", 3)
+    assert rsa.prove(clues, [], nothing, limits) == []
+    assert limits == ["more RSA moduli in structures than the limit of one dump"]

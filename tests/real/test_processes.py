@@ -148,7 +148,7 @@ def test_an_ec_key_just_made_and_not_yet_used(curve: str, tmp_path: Path) -> Non
     redact_path(str(core), copy, Options(jobs=1))
     content, scalar = copy.read_bytes(), int(told, 16)
     octets = scalar.to_bytes((scalar.bit_length() + 7) // 8, "big")
+    assert octets[::-1] in core.read_bytes()
     for form in (octets, octets[::-1]):
-        assert form in core.read_bytes() or form is octets
         assert not any(form[i : i + 16] in content for i in range(len(form) - 15))
     assert views(copy, sys.executable) == views(core, sys.executable)
