@@ -7,11 +7,10 @@ import threading
 
 from dumpscan.pieces import pieces
 from dumpscan.source import Source
+from dumpscan.workers import Aside
 
-
-def no_digest() -> str:
-    """What the report holds where nobody asked for it."""
-    return ""
+NO_DIGEST = Aside(str, bool)
+"""What the report holds where nobody asked for it: an empty string, at once."""
 
 
 def content_digest(source: Source, stopped: threading.Event | None = None, *, mapped: bool = False) -> str:

@@ -298,10 +298,22 @@ class Windows(Sized, Iterable[Window], Protocol):
     """Windows, and about how many they are."""
 
 
+def _alone() -> bool:
+    return False
+
+
 def run(
-    executor: Executor | None, jobs: int, work: Callable[[Job, Window], _Result], job: Job, windows: Windows
+    executor: Executor | None,
+    jobs: int,
+    work: Callable[[Job, Window], _Result],
+    job: Job,
+    windows: Windows,
+    crowded: Callable[[], bool] = _alone,
 ) -> Iterator[_Result]:
-    """The results of ``work(job, window)`` in the order of ``windows``; in this process if ``executor`` is None."""
+    """The results of ``work(job, window)`` in the order of ``windows``; in this process if ``executor`` is None.
+
+    As long as it is ``crowded``, one of ``jobs`` processors is left to other work.
+    """
     if executor is None:
         for window in windows:
             yield work(job, window)
@@ -313,7 +325,7 @@ def run(
     while some := list(islice(rest, max(1, min(TOGETHER, left // (8 * jobs))))):
         left -= len(some)  # the last windows go alone, so that all workers end together
         pending.append(executor.submit(task, some))
-        while pending and (pending[0].done() or not _room(pending, jobs)):
+        while pending and (pending[0].done() or not _room(pending, jobs, crowded())):
             if pending[0].done():
                 yield from pending.popleft().result()
             else:
@@ -322,15 +334,18 @@ def run(
         yield from pending.popleft().result()
 
 
-def _room(pending: Iterable[Future[list[_Result]]], jobs: int) -> bool:
-    """Whether one more task may be in flight."""
-    tasks = full = 0
+def _room(pending: Iterable[Future[list[_Result]]], jobs: int, crowded: bool) -> bool:
+    """Whether one more task may be in flight: where it is ``crowded`` none that is not begun at once."""
+    tasks = full = under_way = 0
     for future in pending:
         tasks += 1
         if not future.done():
+            under_way += 1
             full += TOGETHER
         elif future.exception() is None:
             full += sum(not getattr(result, "empty", False) for result in future.result())
+    if crowded and under_way >= max(jobs - 1, 1):
+        return False
     return full < TOGETHER * AHEAD * jobs and tasks < FAR * jobs
 
 

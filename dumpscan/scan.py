@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from dumpscan.digest import content_digest, no_digest
+from dumpscan.digest import NO_DIGEST, content_digest
 from dumpscan.engine import Job, WindowEvidence, prepare, run, scan_window
 from dumpscan.errors import FormatError
 from dumpscan.findings import Locator, Objects, Place, Secret, Secrets, findings
@@ -131,15 +131,15 @@ def scan_source(
     windows = _Windows(source, layout, options)
     hashing = partial(content_digest, bottom(source))
     risky = partial(content_digest, bottom(source), mapped=True) if options.workers > 1 and len(windows) > 1 else None
-    with aside(hashing, risky) if options.digest else nullcontext(no_digest) as digest:
+    with aside(hashing, risky) if options.digest else nullcontext(NO_DIGEST) as digest:
         with pool(options.workers, windows, partial(prepare, job)) as executor:
-            state = _first_pass(executor, job, windows, options, progress)
+            state = _first_pass(executor, job, windows, options, progress, digest.running)
             if windows.left_out:
                 state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
             heap = _read_heap(state, source, layout)
             _prove(state, source, layout, options, executor)
         _sweep(state, job, windows, options, layout, progress)
-        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest(), heap)
+        return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result(), heap)
 
 
 class _Windows:
@@ -211,10 +211,17 @@ class _State:
         return {public_identity(key): key for key in (*self.publics.values(), *known)}
 
 
-def _first_pass(executor: Executor | None, job: Job, windows: _Windows, options: Options, progress: Progress) -> _State:
+def _first_pass(
+    executor: Executor | None,
+    job: Job,
+    windows: _Windows,
+    options: Options,
+    progress: Progress,
+    crowded: Callable[[], bool],
+) -> _State:
     state = _State()
     total = job.source.size
-    for index, evidence in enumerate(run(executor, options.workers, scan_window, job, windows)):
+    for index, evidence in enumerate(run(executor, options.workers, scan_window, job, windows, crowded)):
         state.take(evidence)
         if evidence.empty:
             state.empty.add(index)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sized
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,19 @@ def pool(most: int, windows: Sized, prepare: Callable[[], None]) -> Iterator[Exe
     executor.shutdown()
 
 
+@dataclass(frozen=True)
+class Aside:
+    """Work under way: ``result`` waits for what it brings; ``running`` says whether it still takes a processor."""
+
+    result: Callable[[], str]
+    running: Callable[[], bool]
+
+
 @contextmanager
 def aside(
     work: Callable[[threading.Event], str], risky: Callable[[threading.Event], str] | None = None
-) -> Iterator[Callable[[], str]]:
-    """Begin ``work``, and yield what waits for its result. It ends when the event is set: leaving early takes no time.
+) -> Iterator[Aside]:
+    """Begin ``work``. It ends when the event is set: leaving early takes no time.
 
     Where processes can be forked, ``risky``, which does the same, is done in one of its own; should that die, ``work``
     is done here after all. To be entered before there is a pool, so that no thread is forked.
@@ -65,8 +74,9 @@ def aside(
     stopped = threading.Event()
     if risky is None or sys.platform != "linux":
         with ThreadPoolExecutor(1) as executor:
+            future = executor.submit(work, stopped)
             try:
-                yield executor.submit(work, stopped).result
+                yield Aside(future.result, lambda: not future.done())
             finally:
                 stopped.set()
         return
@@ -78,7 +88,7 @@ def aside(
     process.start()
     sender.close()
     try:
-        yield partial(_told, receiver, partial(work, stopped))
+        yield Aside(partial(_told, receiver, partial(work, stopped)), lambda: not receiver.poll())
     finally:
         process.kill()
         process.join()

@@ -54,6 +54,26 @@ def test_only_so_many_windows_are_under_way() -> None:
         assert len(list(results)) == 499
 
 
+def test_a_crowded_processor_is_left_alone() -> None:
+    at_once: list[int] = []
+    under_way: set[int] = set()
+
+    def work(_job: Job, window: Window) -> int:
+        under_way.add(window.size)
+        at_once.append(len(under_way))
+        time.sleep(0.002)
+        under_way.remove(window.size)
+        return window.size
+
+    crowded = iter([True] * 20 + [False] * 10_000)
+    windows = [_window(number) for number in range(200)]
+    with ThreadPoolExecutor(3) as executor:
+        results = list(run(executor, 3, work, JOB, windows, lambda: next(crowded)))
+    assert results == list(range(200))
+    assert max(at_once[:8]) <= 2
+    assert max(at_once) == 3
+
+
 @pytest.mark.parametrize(("empty", "least", "most"), [(True, 300, 400), (False, 1, 2 * AHEAD * TOGETHER)])
 def test_a_slow_window_keeps_no_worker_waiting(empty: bool, least: int, most: int) -> None:
     """Of the others as many are done meanwhile as are empty, or as memory allows."""

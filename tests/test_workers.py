@@ -50,28 +50,47 @@ def _endless(stopped: threading.Event) -> str:
 
 
 def test_without_a_process_it_is_done_in_a_thread() -> None:
-    with aside(_elsewhere) as result:
-        assert result() == f"done in {os.getpid()}"
+    with aside(_elsewhere) as beside:
+        assert beside.result() == f"done in {os.getpid()}"
 
 
 @forked
 def test_it_has_a_process_of_its_own() -> None:
-    with aside(_work, _elsewhere) as result:
-        assert result() not in ("done here", f"done in {os.getpid()}")
+    with aside(_work, _elsewhere) as beside:
+        assert beside.result() not in ("done here", f"done in {os.getpid()}")
 
 
 @forked
 @pytest.mark.parametrize("risky", [_fatal, _wrong])
 def test_what_dies_is_done_here(risky: Work, capfd: pytest.CaptureFixture[str]) -> None:
-    with aside(_work, risky) as result:
-        assert result() == "done here"
+    with aside(_work, risky) as beside:
+        assert beside.result() == "done here"
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("risky", [None, _unreadable])
 def test_what_it_cannot_read_is_told(risky: Work | None) -> None:
-    with aside(_unreadable, risky) as result, pytest.raises(SourceError, match="cannot read it"):
-        result()
+    with aside(_unreadable, risky) as beside, pytest.raises(SourceError, match="cannot read it"):
+        beside.result()
+
+
+@pytest.mark.parametrize("own_process", [False, pytest.param(True, marks=forked)])
+def test_it_tells_whether_it_is_running(own_process: bool) -> None:
+    reader, writer = os.pipe()
+
+    def work(_stopped: threading.Event) -> str:
+        return os.read(reader, 1).decode()
+
+    with aside(work, work if own_process else None) as beside:
+        assert beside.running()
+        os.write(writer, b"x")
+        assert beside.result() == "x"
+        until = time.monotonic() + 30  # the process has yet to end
+        while beside.running() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not beside.running()
+    os.close(reader)
+    os.close(writer)
 
 
 @pytest.mark.parametrize("risky", [None, _endless])
