@@ -17,8 +17,8 @@ from collections.abc import Callable
 import numpy as np
 
 from dumpscan import kernel
+from dumpscan.curves import EQUATIONS
 from dumpscan.keys import CURVES, okp_public, okp_seed_size, point_of
-from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.prove.comb import width_for, x_coordinates
 from dumpscan.prove.ec import COMB_FROM
 from dumpscan.prove.montgomery import low_x_of_seeds

@@ -28,6 +28,9 @@ SIGNED_LIMBS = ("limbs-26-le64", "limbs-28-le64")
 _SIGNED_RESIDUE = 24
 """Bytes of such limbs that must not survive: three of them."""
 
+_LONGEST_BLOCK = 144
+"""Bytes that the hash functions of HMAC take at a time: 64 of SHA-256, 128 of SHA-512, 144 of SHA3-224."""
+
 _LARGE = 4096
 """Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
 
@@ -75,9 +78,10 @@ def encodings(component: Component, big_endian: bool = False) -> Iterator[Encode
     """All encodings of ``component``, each different from the others; ``big_endian`` adds such a host's limbs."""
     makers = {
         "integer": _integer,
-        "limbs": _limbs,
+        "limbs": _residue,
+        "number": _number,
         "scalar": _scalar,
-        "octets": _octets,
+        "octets": _secret_octets,
         "raw": _raw,
         "text": _text,
     }
@@ -100,13 +104,19 @@ def _led(component: Component) -> Iterator[Encoded]:
 
 
 def _integer(value: bytes, big_endian: bool) -> Iterator[Encoded]:
-    number = int.from_bytes(value, "big")
     yield from _octets(value, big_endian)
+    yield from _number(value, big_endian)
+    yield from _signed_limbs(int.from_bytes(value, "big"), len(value))
+
+
+def _number(value: bytes, big_endian: bool) -> Iterator[Encoded]:
+    """As programs compute with it, not as they write it out."""
+    number = int.from_bytes(value, "big")
+    yield Encoded("octets", value, RESIDUE)
     padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
     yield Encoded("words-msw-le32", _swap(padded, 4), RESIDUE)  # java.math.BigInteger.mag on a little-endian host
     yield Encoded("words-msw-le64", _swap(padded, 8), RESIDUE)
     yield from _limbs(value, big_endian)
-    yield from _signed_limbs(number, len(value))
     yield Encoded("digits-30-le32", _digits(number, 30, 4), RESIDUE)  # CPython int
     yield Encoded("digits-28-le32", _digits(number, 28, 4), RESIDUE)  # libtommath, 32-bit digits
     yield Encoded("digits-60-le64", _digits(number, 60, 8), RESIDUE)  # libtommath, 64-bit digits
@@ -118,6 +128,13 @@ def _limbs(value: bytes, big_endian: bool) -> Iterator[Encoded]:
         padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
         yield Encoded("limbs-be32", _swap(padded[::-1], 4), RESIDUE)
         yield Encoded("limbs-be64", _swap(padded[::-1], 8), RESIDUE)
+
+
+def _residue(value: bytes, big_endian: bool) -> Iterator[Encoded]:
+    """A number of modular arithmetic, in the forms in which any was met."""
+    yield from _limbs(value, big_endian)
+    padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
+    yield Encoded("words-msw-le32", _swap(padded, 4), RESIDUE)
 
 
 def _scalar(value: bytes, big_endian: bool) -> Iterator[Encoded]:
@@ -163,9 +180,25 @@ def _octets(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
     yield from _base64(value, RESIDUE)
 
 
+def _secret_octets(value: bytes, big_endian: bool) -> Iterator[Encoded]:
+    yield from _octets(value, big_endian)
+    yield from _hmac_pads(value)
+
+
+def _hmac_pads(value: bytes) -> Iterator[Encoded]:
+    """A key of HMAC as it is hashed (RFC 2104), which Go's, Java's and Python's keep: whoever has one has the key.
+
+    A key longer than a block is hashed first, and not given away.
+    """
+    if len(value) <= _LONGEST_BLOCK:
+        for name, pad in (("hmac-ipad", 0x36), ("hmac-opad", 0x5C)):
+            yield Encoded(name, bytes(octet ^ pad for octet in value), min(RESIDUE, len(value)))
+
+
 def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
     whole = min(len(value), RESIDUE)
     yield Encoded("utf-8", value, whole)
+    yield from _hmac_pads(value)
     if len(value) > _LARGE * 4:
         return
     text = value.decode("utf-8", "surrogateescape")

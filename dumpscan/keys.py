@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x448, x25519
 
+from dumpscan import telltales
 from dumpscan.model import Candidate, Component, Confidence, PublicKey, Severity, Span
 
 CURVES: dict[str, ec.EllipticCurve] = {
@@ -172,14 +173,13 @@ def rsa_key(
             numbers[f"d{len(numbers)}"] = (number, width)
     components = tuple(Component("d" if k[0] == "d" and k[1:].isdigit() else k, octets(v, w), "integer")
                        for k, (v, w) in numbers.items())  # fmt: skip
-    components += (_montgomery("rrp", p), _montgomery("rrq", q))
     return Candidate(
         kind="rsa-private-key",
         title=f"RSA private key ({n.bit_length()} bits)",
         identity=b"rsa:" + octets(n),
         spans=tuple(spans),
         encoding=encoding,
-        components=components,
+        components=(*components, *telltales.of_rsa(p, q)),
         severity=Severity.CRITICAL,
         confidence=Confidence.PROVEN,
         evidence=how,
@@ -187,12 +187,6 @@ def rsa_key(
         public={"spki_sha256": rsa_spki_sha256(n, e)},
         preview=f"RSA-{n.bit_length()} e={e}",
     )
-
-
-def _montgomery(name: str, p: int) -> Component:
-    """R * R mod p, which OpenSSL, mbedTLS and Go keep for their exponentiations: gcd(R * R - it, n) is p."""
-    square = 1 << 2 * (-(-p.bit_length() // 64) * 64)
-    return Component(name, octets(square % p, (p.bit_length() + 7) // 8), "limbs")
 
 
 def ec_key(
@@ -216,7 +210,7 @@ def ec_key(
         identity=b"ec:%s:" % curve.encode() + octets(derived[0], width) + octets(derived[1], width),
         spans=tuple(spans),
         encoding=encoding,
-        components=(Component("d", octets(scalar, width), "integer"),),
+        components=(Component("d", octets(scalar, width), "integer"), *telltales.of_ec(curve, scalar)),
         severity=Severity.CRITICAL,
         confidence=Confidence.PROVEN if point else Confidence.VALIDATED,
         evidence="d*G = Q" if point else "scalar in range of the named curve",
@@ -268,6 +262,7 @@ def _okp_components(algorithm: str, seed: bytes) -> tuple[Component, ...]:
         digest[0] &= 248
         digest[31] = digest[31] & 63 | 64
         parts.append(Component("scalar", bytes(digest[:32]), "scalar"))
+        parts += telltales.of_ed25519(int.from_bytes(digest[:32], "little"))
     elif algorithm == "ed448":
         digest = bytearray(hashlib.shake_256(seed).digest(114))
         parts.append(Component("hash", bytes(digest)))

@@ -17,7 +17,7 @@ from dumpscan.literals import LiteralSearch, literal_search
 from dumpscan.model import Component, Span
 from dumpscan.windows import Window
 
-PROBE_CAP = 120_000
+PROBE_CAP = 160_000
 """Probes in one sweep; secrets that do not fit are not swept, and that is a limit of the report."""
 
 _EDGE = 64

@@ -25,6 +25,8 @@ FLOORS = (
         "asn1",
         "chacha20",
         "keys",
+        "curves",
+        "telltales",
         "checksums",
         "documentation_examples",
     ),

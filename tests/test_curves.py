@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from dumpscan import kernel
+from dumpscan.curves import EQUATIONS
 from dumpscan.keys import okp_public, okp_seed_size, point_of
-from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.prove import ec, multiples
 from dumpscan.prove.montgomery import low_x_of_publics, low_x_of_seeds
 from dumpscan.prove.multiples import MONTGOMERY, Limbs, limbs, limbs_of, low_x_of_multiples

@@ -15,8 +15,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x448, x25519
 
+from dumpscan.curves import EQUATIONS
 from dumpscan.keys import CURVES, der, der_integer
-from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.model import DumpReport, Finding, all_clues
 from dumpscan.redact import redact_path

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-import math
+import hashlib
+import hmac
 import os
 import random
 import struct
@@ -13,10 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumpscan.encodings import encodings, sweepable
-from dumpscan.keys import rsa_key
 from dumpscan.model import Component, Span
 from dumpscan.sweep import Sweeper, needles_for
-from tests.makers.raw_keys import rsa_numbers
 
 P = os.urandom(128)
 TOKEN = b"tok_" + base64.urlsafe_b64encode(os.urandom(27))
@@ -100,17 +99,25 @@ def test_limbs_of_java(size: int, bits: int, count: int, form: str) -> None:
         assert not covered([component], source.randbytes(40) + piece[:16] + source.randbytes(40))
 
 
-def test_what_is_kept_for_exponentiations_gives_a_prime_away() -> None:
-    """OpenSSL and others keep R * R modulo p beside p: an attacker takes p from it, so it is swept."""
-    key = rsa_numbers(1024)
-    n = key.public_numbers.n
-    candidate = rsa_key(n, 65537, p=key.p, spans=(), encoding="limbs-le")
-    assert candidate is not None
-    for p in (key.p, key.q):
-        kept = (1 << 1024) % p
-        assert math.gcd((1 << 1024) - kept, n) == p
-        data = bytes(8) + kept.to_bytes(64, "little") + bytes(8)
-        assert set(range(8, 72)) <= covered(list(candidate.components), data)
+@pytest.mark.parametrize("digest", ["sha256", "sha512"])
+@pytest.mark.parametrize("form", ["text", "octets"])
+def test_the_key_of_an_hmac_as_it_is_hashed(form: str, digest: str) -> None:
+    """Computed by its definition, so that the pads are those of RFC 2104."""
+    key = TOKEN if form == "text" else P[:32]
+    block = hashlib.new(digest).block_size
+    inner, outer = (bytes(octet ^ pad for octet in key.ljust(block, b"\0")) for pad in (0x36, 0x5C))
+    tag = hashlib.new(digest, outer + hashlib.new(digest, inner + b"message").digest()).digest()
+    assert tag == hmac.digest(key, b"message", digest)
+    for pads in (inner + bytes(7) + outer, inner[8:24] + bytes(40) + outer[5:21]):
+        held = b"\0\1\2\3" + pads + b"\4"
+        spans = [span for span, _, name in places([Component("value", key, form)], held) if name.startswith("hmac")]
+        assert [held[span.start : span.end] for span in spans] == [
+            part[: len(key)] for part in ((inner, outer) if pads.startswith(inner) else (inner[8:24], outer[5:21]))
+        ]
+
+
+def test_a_key_longer_than_a_block_has_no_pads() -> None:
+    assert not [e for e in encodings(Component("value", os.urandom(145))) if e.name.startswith("hmac")]
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-32-le"])

@@ -14,7 +14,8 @@ from dataclasses import replace
 from dumpscan import asn1, keys
 from dumpscan.asn1 import Buffer
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.der import DH_OIDS, OKP_OIDS, ec_point
+from dumpscan.matchers.der import DH_OIDS, OKP_OIDS
+from dumpscan.matchers.key_fields import ec_point
 from dumpscan.matchers.pem import body_of, decode
 from dumpscan.model import PublicKey
 

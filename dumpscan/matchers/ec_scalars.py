@@ -15,8 +15,8 @@ from itertools import chain
 import numpy as np
 
 from dumpscan import kernel
+from dumpscan.curves import curves_of
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.curves import curves_of
 from dumpscan.matchers.integers import DIGITS, digit_numbers, digit_starts, digits_value
 from dumpscan.matchers.java_scalars import java_scalars
 from dumpscan.matchers.likeness import random_like

@@ -13,7 +13,7 @@ from dumpscan import keys
 from dumpscan.asn1 import Buffer
 from dumpscan.cursor import Cursor
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.der import ec_point, encrypted_key, prove_rsa
+from dumpscan.matchers.key_fields import ec_point, encrypted_key, prove_rsa
 from dumpscan.model import Candidate, Span
 
 MAX_PACKET = 16 * 1024

@@ -18,7 +18,8 @@ from dumpscan import asn1
 from dumpscan.asn1 import Buffer
 from dumpscan.matchers import openpgp, openssh
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.der import encrypted_key, opaque_private_key, parse_private_key
+from dumpscan.matchers.der import opaque_private_key, parse_private_key
+from dumpscan.matchers.key_fields import encrypted_key
 from dumpscan.model import Candidate, Component, Confidence, Severity, Span
 
 MAX_BYTES = 96 * 1024

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from dumpscan import asn1
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.der import encrypted_key
+from dumpscan.matchers.key_fields import encrypted_key
 from dumpscan.model import Candidate, Span
 
 MAX_STORE = 96 * 1024

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dumpscan import keys
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.der import encrypted_key, prove_rsa
+from dumpscan.matchers.key_fields import encrypted_key, prove_rsa
 from dumpscan.matchers.openssh import Wire, wire_public_key
 from dumpscan.matchers.pem import decode
 from dumpscan.model import Candidate, Span

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from dumpscan.curves import curves_of
 from dumpscan.matchers.base import Hit, View
-from dumpscan.matchers.curves import curves_of
 from dumpscan.model import Clue, Evidence, PublicKey
 
 _NAMES = (b"d", b"q", b"p", b"n")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+from dumpscan.curves import EQUATIONS
 from dumpscan.keys import point_of
-from dumpscan.matchers.curves import EQUATIONS
 
 _Point = tuple[int, int]
 _Row = list[_Point]

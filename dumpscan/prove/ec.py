@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, islice
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric import ec
 from numpy.typing import NDArray
 
 from dumpscan import kernel
+from dumpscan.curves import EQUATIONS, montgomery_unit
 from dumpscan.keys import CURVES, ec_key, point_of
-from dumpscan.matchers.curves import EQUATIONS, montgomery_unit
 from dumpscan.matchers.integers import DIGITS
 from dumpscan.matchers.java_scalars import JAVA_WORDS
 from dumpscan.matchers.limb_arithmetic import little_endian, members
@@ -24,6 +26,7 @@ from dumpscan.prove.means import Means, batches
 from dumpscan.prove.multiples import among, limbs, limbs_of, low_x_of_multiples
 from dumpscan.prove.pointers import pointed_integers
 from dumpscan.prove.projective import projective_points
+from dumpscan.telltales import montgomery_radix
 
 MAX_TESTS = 1_000_000
 """Scalar multiplications of one dump, 10 to 200 µs each, with AVX-512 IFMA 1 to 20, without a compiler 50 to 900; more
@@ -32,6 +35,10 @@ is a recorded limit."""
 MAX_COORDINATES = 2_000_000
 """Numbers of one width among which the two coordinates of a point are looked for, 0.2 µs each and curve, without a
 compiler 2 µs; more is a recorded limit."""
+
+MAX_TURNED = 1000
+"""Points of one curve whose scalars are looked for in Montgomery form too: 0.1 to 2 milliseconds each; more is a
+recorded limit."""
 
 _BATCH = 4096
 """Values handed out at a time."""
@@ -58,20 +65,20 @@ def prove(
     near = [*clues, *beside(publics, ("ec",), means, limits)]
     digits = [clue for clue in all_clues(clues, "digits-alone") if clue.encoding in _TOLD]
     numbers = _Numbers(list(pointed_integers(clues, read, 160, 521, limits)), digits, LoneValues(near))
-    points: dict[str, set[_Point]] = {}
+    points: dict[str, dict[_Point, None]] = {}
     in_structures = projective_points(clues, read, limits)
     for curve, point in chain(_known(publics), in_structures, _pieced_points(numbers, limits, means)):
-        points.setdefault(curve, set()).add(point)
+        points.setdefault(curve, {})[point] = None
     found: dict[bytes, Candidate] = {}
     left = MAX_TESTS
     for curve, seen in points.items():
-        wanted = {point for point in seen if point[0] != _generator(curve)[0]}
+        wanted = [point for point in seen if point[0] != _generator(curve)[0]]
         values = numbers.of_width(CURVES[curve].key_size) if wanted else {}
         most = left // _readings_of(CURVES[curve].key_size)
         if len(values) > most:
             limits.append("more EC scalars to test than the limit of one dump")
         left -= min(len(values), most) * _readings_of(CURVES[curve].key_size)
-        for scalar, octets, encoding in _scalars(curve, wanted, list(islice(values, most)), means):
+        for scalar, octets, encoding in _scalars(curve, wanted, list(islice(values, most)), limits, means):
             spans, stored = values[octets]
             places = (*spans, *numbers.lone.places(octets))
             key = ec_key(curve, scalar, spans=places, encoding=stored or encoding, point=point_of(curve, scalar))
@@ -143,18 +150,46 @@ def _readings(octets: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _scalars(
-    curve: str, wanted: set[_Point], values: Sequence[bytes], means: Means
+    curve: str, wanted: Sequence[_Point], values: Sequence[bytes], limits: list[str], means: Means
 ) -> Iterator[tuple[int, bytes, str]]:
-    """(scalar, octets, encoding) of the private halves of ``wanted`` among ``values``."""
+    """(scalar, octets, encoding) of the private halves of ``wanted`` among ``values``.
+
+    A scalar may be in Montgomery form, d * R modulo the order of G: what such a number leads to is R * Q.
+    """
     if not values:
         return
     count = len(values) * _readings_of(CURVES[curve].key_size)
     combed = kernel.curves is None and count >= COMB_FROM.get(curve, MAX_TESTS + 1)
     width = width_for(curve, count) if combed else 0
-    work = partial(_multiplied, curve, frozenset(x for x, _ in wanted), width)
+    told, turned = frozenset(wanted), _turned(curve, wanted, limits)
+    work = partial(_multiplied, curve, turned.union(x for x, _ in wanted), width)
+    order = EQUATIONS[curve].order if curve in EQUATIONS else 0
     for scalar, octets, encoding in chain.from_iterable(means.spread(work, batches(values, _BATCH))):
-        if point_of(curve, scalar) in wanted:
+        point = point_of(curve, scalar)
+        if point in told:
             yield scalar, octets, encoding
+        elif point is not None and point[0] in turned:
+            plain = scalar * pow(montgomery_radix(order), -1, order) % order
+            if point_of(curve, plain) in told:
+                yield plain, octets, f"{encoding} (Montgomery)"
+
+
+def _turned(curve: str, points: Sequence[_Point], limits: list[str]) -> frozenset[int]:
+    """x of R * Q for the points Q of ``points``."""
+    if curve not in EQUATIONS:
+        return frozenset()
+    xs = dict.fromkeys(x for x, _ in points)
+    if len(xs) > MAX_TURNED:
+        limits.append("more EC points than are looked for in Montgomery form")
+    order = EQUATIONS[curve].order
+    radix = ec.derive_private_key(montgomery_radix(order) % order, CURVES[curve])
+    by_x = dict(points)
+    found: set[int] = set()
+    for x in islice(xs, MAX_TURNED):
+        with suppress(ValueError):  # it is not on the curve
+            point = ec.EllipticCurvePublicNumbers(x, by_x[x], CURVES[curve]).public_key()
+            found.add(int.from_bytes(radix.exchange(ec.ECDH(), point), "big"))
+    return frozenset(found)
 
 
 def _multiplied(

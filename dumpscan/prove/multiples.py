@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumpscan import kernel
+from dumpscan.curves import EQUATIONS, Curve
 from dumpscan.keys import point_of
-from dumpscan.matchers.curves import EQUATIONS, Curve
 
 Limbs = NDArray[np.uint64]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dumpscan.matchers.curves import EQUATIONS, montgomery_unit
+from dumpscan.curves import EQUATIONS, montgomery_unit
 from dumpscan.model import Clues, all_clues
 
 MAX_POINTS = 10_000

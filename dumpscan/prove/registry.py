@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from dumpscan.mask import printable
-from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Severity
+from dumpscan.model import Candidate, Clue, Clues, ClueTable, Confidence, PublicKey, Severity
 from dumpscan.prove import ec, finite_field, okp, openssh, rsa, symmetric
 from dumpscan.prove.means import Means
 from dumpscan.test_keys import known_test_key
@@ -70,16 +70,23 @@ def conclude(candidates: Sequence[Candidate], clues: Clues, publics: Mapping[byt
 
 
 def _with_owner(candidate: Candidate, publics: Mapping[bytes, PublicKey]) -> Candidate:
-    """Name the certificate or public key that the private key belongs to: what an incident responder asks first."""
+    """Name the certificate or public key that the private key belongs to: what an incident responder asks first.
+
+    The two prove each other, if nothing did yet.
+    """
     public = publics.get(candidate.identity)
-    if public is None or not public.label:
+    if public is None:
         return candidate
+    if not public.label:
+        unproven = candidate.confidence < Confidence.PROVEN
+        return _proven(candidate, "public key known") if unproven else candidate
     label = printable(public.label)
-    return replace(
-        candidate,
-        evidence=f"{candidate.evidence}; key of {label}" if candidate.evidence else f"key of {label}",
-        public={**candidate.public, "owner": label},
-    )
+    return replace(_proven(candidate, f"key of {label}"), public={**candidate.public, "owner": label})
+
+
+def _proven(candidate: Candidate, evidence: str) -> Candidate:
+    told = f"{candidate.evidence}; {evidence}" if candidate.evidence else evidence
+    return replace(candidate, confidence=Confidence.PROVEN, evidence=told)
 
 
 def _of_test_keys(candidate: Candidate) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,13 +99,16 @@ def _parts(key: Asymmetric) -> dict[str, Part]:
     if isinstance(key, rsa.RSAPrivateKey):
         return _rsa_parts(key.private_numbers(), key.key_size // 8)
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return {"d": Part(key.private_numbers().private_value, (key.key_size + 7) // 8)}
+        return _ec_parts(key.private_numbers().private_value, key.curve.name)
     raw = key.private_bytes(_RAW, serialization.PrivateFormat.Raw, _PLAIN)
     if isinstance(key, x25519.X25519PrivateKey):
         return {"d": Part(octets=raw)}
     digest = hashlib.sha512(raw).digest()
     scalar = int.from_bytes(digest[:32], "little") & ((1 << 254) - 8) | 1 << 254
-    return {"d": Part(octets=raw), "hash": Part(octets=digest), "scalar": Part(scalar, 32)}
+    parts = {"d": Part(octets=raw), "hash": Part(octets=digest), "scalar": Part(scalar, 32)}
+    parts["scalar mod L"] = Part(scalar % _L, 32)
+    parts["scalar * R mod L"] = Part((scalar << 256) % _L, 32)
+    return parts
 
 
 def _rsa_parts(numbers: rsa.RSAPrivateNumbers, size: int) -> dict[str, Part]:
@@ -113,12 +117,35 @@ def _rsa_parts(numbers: rsa.RSAPrivateNumbers, size: int) -> dict[str, Part]:
     parts = {"d": Part(numbers.d, size), "p": Part(p, half), "q": Part(q, half)}
     parts |= {"dp": Part(numbers.dmp1, half), "dq": Part(numbers.dmq1, half), "qinv": Part(numbers.iqmp, half)}
     parts["pinv"] = Part(pow(p, -1, q), half)
-    for name, prime in (("p", p), ("q", q)):  # R * R modulo the prime gives the prime away
-        parts[f"RR mod {name}"] = Part((1 << 2 * 64 * -(-prime.bit_length() // 64)) % prime, half)
+    for name, prime, other_name, other in (("p", p, "q", q), ("q", q, "p", p)):  # each of these gives the key away
+        bits = 64 * -(-prime.bit_length() // 64)
+        for power in (1, 2, 3):
+            parts[f"{'R' * power} mod {name}"] = Part((1 << power * bits) % prime, half)
+        parts[f"R inv({other_name}) mod {name}"] = Part((pow(other, -1, prime) << bits) % prime, half)
+        parts[f"{name} * R mod n"] = Part((prime << 2 * bits) % (p * q), size)
+    phi = (p - 1) * (q - 1)  # of which the upper half is that of n
+    for name, number in (("phi", phi), ("lcm", phi // math.gcd(p - 1, q - 1))):
+        parts[name] = Part(number % (1 << 8 * half), half)
+    parts |= {"p - q": Part(abs(p - q), half), "p + q": Part(p + q, half + 8)}
     other = pow(e, -1, (p - 1) * (q - 1))
     if other != numbers.d:
         parts["d mod phi"] = Part(other, size)
     return parts
+
+
+_ORDERS = {
+    "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+    "secp384r1": (1 << 384) - 0x389CB27E0BC8D220A7E5F24DB74F58851313E695333AD68D,
+    "secp521r1": (1 << 521) - 0x5AE79787C40D069948033FEB708F65A2FC44A36477663B851449048E16EC79BF7,
+}
+_L = (1 << 252) + 27742317777372353535851937790883648493
+
+
+def _ec_parts(d: int, curve: str) -> dict[str, Part]:
+    order = _ORDERS[curve]
+    size = (order.bit_length() + 7) // 8
+    words = 64 * -(-order.bit_length() // 64)
+    return {"d": Part(d, size), "d * R": Part((d << words) % order, size), "-d": Part(order - d, size)}
 
 
 def _public_parts(key: Asymmetric) -> dict[str, Part]:

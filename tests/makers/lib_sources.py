@@ -178,3 +178,39 @@ print("ready", flush=True)
 sys.stdin.readline()
 print(len(held))
 """
+
+ASGI = """
+async def application(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"served"})
+"""
+
+GO_MAKER = """
+package main
+
+import (
+	"bufio"
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"os"
+)
+
+func main() {
+	made, _ := rsa.GenerateKey(rand.Reader, 2048)
+	_, other, _ := ed25519.GenerateKey(rand.Reader)
+	for name, key := range map[string]any{"rsa2048": made, "ed25519": other} {
+		file, _ := x509.MarshalPKCS8PrivateKey(key)
+		os.WriteFile(os.Args[1]+"/"+name+".made", file, 0600)
+	}
+	rsa.SignPKCS1v15(rand.Reader, made, crypto.SHA256, make([]byte, 32))
+	ed25519.Sign(other, []byte("message"))
+	fmt.Println("ready")
+	bufio.NewReader(os.Stdin).ReadString('\\n')
+	fmt.Println(made.D, other)
+}
+"""

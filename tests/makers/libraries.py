@@ -7,21 +7,25 @@ missing skips its test with a reason, and fails it in CI.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import re
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.makers.lib_keys import Held, Keys, held_asymmetric, make_keys
-from tests.makers.lib_sources import GO, JAVA, NODE, PYTHON
+from tests.makers.lib_keys import Asymmetric, Held, Keys, held_asymmetric, make_keys
+from tests.makers.lib_sources import ASGI, GO, GO_MAKER, JAVA, NODE, PYTHON
 from tests.makers.programs import free_port, gcore, need, program, run, running, wait_for_port
 
 PACKAGES = (
@@ -116,12 +120,10 @@ _ALL = ("rsa2048", "rsa3072", "p256", "p384", "p521", "ed25519")
 _AES = ("aes128", "aes256")
 
 
-@contextlib.contextmanager
-def go(folder: Path) -> Iterator[Target]:
-    """The packages crypto/… of Go."""
+def _built(source: str, folder: Path) -> Path:
+    """The program of a file in Go."""
     need("go")
-    keys = make_keys(folder)
-    (folder / "held.go").write_text(GO)
+    (folder / "held.go").write_text(source)
     binary = folder / "held-go"
     caches = {"GOCACHE": str(folder / "cache"), "GOPATH": str(folder / "path"), "GO111MODULE": "off"}
     done = subprocess.run(
@@ -130,8 +132,32 @@ def go(folder: Path) -> Iterator[Target]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-500:]
     shutil.rmtree(folder / "cache", ignore_errors=True)
+    return binary
+
+
+@contextlib.contextmanager
+def go(folder: Path) -> Iterator[Target]:
+    """The packages crypto/… of Go."""
+    keys = make_keys(folder)
+    binary = _built(GO, folder)
     with ready([binary, folder]) as process:
         yield Target(process.pid, str(binary), keys.held(*_ALL, *_AES))
+
+
+@contextlib.contextmanager
+def go_maker(folder: Path) -> Iterator[Target]:
+    """Go, with keys that it has made itself: their making leaves more behind than their use."""
+    binary = _built(GO_MAKER, folder)
+    with ready([binary, folder]) as process:
+        files = {name: (folder / f"{name}.made").read_bytes() for name in ("rsa2048", "ed25519")}
+        held = (held_asymmetric(name, _asymmetric(file)) for name, file in files.items())
+        yield Target(process.pid, str(binary), tuple(held))
+
+
+def _asymmetric(file: bytes) -> Asymmetric:
+    key = serialization.load_der_private_key(file, None)
+    assert isinstance(key, Asymmetric)
+    return key
 
 
 @contextlib.contextmanager
@@ -160,8 +186,6 @@ def node(folder: Path) -> Iterator[Target]:
 @contextlib.contextmanager
 def python(folder: Path) -> Iterator[Target]:
     """The package ``cryptography``; of two keys Python also holds the numbers."""
-    import sys
-
     keys = make_keys(folder)
     (folder / "held.py").write_text(PYTHON)
     with ready([sys.executable, folder / "held.py", folder]) as process:
@@ -211,6 +235,32 @@ def gnutls(folder: Path) -> Iterator[Target]:
         wait_for_port(port)
         shake_hands(port, *_RSA_AND_EC, "-")
         yield Target(process.pid, program("gnutls-serv") or "", keys.held(*names))
+
+
+def rustls(name: str) -> Callable[[Path], contextlib.AbstractContextManager[Target]]:
+    """The server granian (rustls and ring) with the key ``name``, after handshakes."""
+
+    @contextlib.contextmanager
+    def start(folder: Path) -> Iterator[Target]:
+        if importlib.util.find_spec("granian") is None:
+            need("granian")
+        keys = make_keys(folder)
+        certificates(keys, name)
+        (folder / "application.py").write_text(ASGI)
+        port = free_port()
+        server: list[str | Path] = [
+            *(sys.executable, "-m", "granian", "--no-log", "--interface", "asgi"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--ssl-certificate", folder / f"{name}.crt", "--ssl-keyfile", folder / f"{name}.pem"),
+            "application:application",
+        ]
+        with running(server, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            wait_for_port(port)
+            shake_hands(port, "-", "-")
+            (worker,) = psutil.Process(process.pid).children()
+            yield Target(worker.pid, str(Path(sys.executable).resolve()), keys.held(name))
+
+    return start
 
 
 @contextlib.contextmanager
@@ -324,8 +374,11 @@ LIBRARIES = (
     Library("libtomcrypt", c_program("tomcrypt", "-ltomcrypt -ltommath", "rsa2048", "p256", "aes128"), heavy=True),
     Library("dropbear", dropbear, heavy=True),
     Library("Go", go, heavy=True),
+    Library("Go, keys made", go_maker, heavy=True),
     Library("Java", java, heavy=True),
     Library("Node.js", node, heavy=True),
     Library("Python", python),
+    *(Library(f"rustls, {name}", rustls(name)) for name in ("rsa2048", "p384")),
+    *(Library(f"rustls, {name}", rustls(name), heavy=True) for name in ("p256", "ed25519")),
     Library("ssh-agent", ssh_agent, sealed=frozenset({"rsa2048", "rsa3072", "p256", "ed25519"})),
 )

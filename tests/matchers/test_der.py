@@ -173,6 +173,27 @@ def test_a_template_without_a_key_is_nothing(rest: bytes) -> None:
     assert not candidates(DER, plant(bytes.fromhex("302e020100300506032b656e04220420") + rest))
 
 
+@pytest.mark.parametrize(
+    ("head", "public"),
+    [
+        ("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420", "a144034200"),
+        ("3081b6020100301006072a8648ce3d020106052b8104002204819e30819b0201010430", "a164036200"),
+        ("3081ee020100301006072a8648ce3d020106052b810400230481d63081d30201010442", "a1818903818600"),
+        ("3051020101300506032b657004220420", "812100"),
+    ],
+)
+@pytest.mark.parametrize(
+    "rest", ["assertion failed: rand.len() >= dest.len()" * 4, "index.crates.io-1949cf8c6b5b557f" * 5]
+)
+def test_a_template_that_goes_on_with_the_public_key_is_nothing(head: str, public: str, rest: str) -> None:
+    """As ring has them: the private key is to be put between. What follows is the next constant, of any bytes."""
+    for following in (rest.encode(), random.Random(rest).randbytes(200)):
+        data = bytes.fromhex(head) + bytes.fromhex(public) + following
+        assert not candidates(DER, plant(data))
+    seed = b"\1" + random.Random(1).randbytes(65)
+    assert candidates(DER, plant(bytes.fromhex(head) + seed[: bytes.fromhex(head)[-1]]))
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_total_and_silent_on_damage(data: st.DataObject) -> None:

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, x448, 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dumpscan.curves import EQUATIONS, curves_of
 from dumpscan.keys import CURVES, okp_seed_size, point_of
-from dumpscan.matchers.curves import EQUATIONS, curves_of
 from dumpscan.matchers.ec_scalars import EcScalars
 from dumpscan.model import Candidate, Clue, Evidence, PublicKey, all_clues
 from dumpscan.prove import ec as prove_ec

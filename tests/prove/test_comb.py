@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from dumpscan.curves import EQUATIONS
 from dumpscan.keys import point_of
-from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.prove.comb import WIDEST, width_for, x_coordinates
 
 

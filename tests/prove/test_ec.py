@@ -9,8 +9,9 @@ from multiprocessing import get_context
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 
+from dumpscan import kernel
+from dumpscan.curves import EQUATIONS
 from dumpscan.keys import CURVES, okp_public, point_of
-from dumpscan.matchers.curves import EQUATIONS
 from dumpscan.model import Clue, PublicKey
 from dumpscan.prove import ec, okp, rsa
 from dumpscan.prove.means import Means, nowhere
@@ -42,6 +43,38 @@ def test_coordinates_apart_from_each_other(curve: str, montgomery: bool) -> None
     assert ec.prove([clue for clue in clues if clue.start != 2000], [], nothing, limits) == []
     assert ec.prove(clues[:-1], [], nothing, limits) == []
     assert limits == []
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("curve", list(EQUATIONS))
+def test_a_scalar_in_montgomery_form(curve: str, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ring keeps those of P-256 and P-384: nowhere else, as d * R modulo the order."""
+    if not native:
+        monkeypatch.setattr(kernel, "curves", None)
+    source = random.Random(curve)
+    order = EQUATIONS[curve].order
+    size = (order.bit_length() + 7) // 8
+    scalar = source.randrange(1, order)
+    point = point_of(curve, scalar)
+    assert point is not None
+    turned = scalar * (1 << 64 * -(-order.bit_length() // 64)) % order
+    clues = [alone(turned.to_bytes(size, "little"), 0), *crowd(3, size)[1:]]
+    others = [PublicKey("ec", (x, y), curve=curve) for k in (5, 7) for x, y in [point_of(curve, k) or (0, 0)]]
+    limits: list[str] = []
+    (key,) = ec.prove(clues, [*others, PublicKey("ec", point, curve=curve)], nothing, limits)
+    assert int.from_bytes(key.components[0].value, "big") == scalar
+    assert (key.encoding, key.spans[0].start) == ("limbs-le (Montgomery)", 0)
+    assert ec.prove(clues, others, nothing, limits) == []
+    assert limits == []
+
+
+def test_points_too_many_for_montgomery_form_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ec, "MAX_TURNED", 3)
+    for count in (3, 4):
+        known = [PublicKey("ec", point_of("P-256", 1000 + at) or (0, 0), curve="P-256") for at in range(count)]
+        limits: list[str] = []
+        assert ec.prove(crowd(2), known, nothing, limits) == []
+        assert len(limits) == (count > 3)
 
 
 @pytest.mark.parametrize("algorithm", ["ed25519", "x25519"])

@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
+from dumpscan.curves import EQUATIONS, montgomery_unit
 from dumpscan.keys import point_of, public_identity
-from dumpscan.matchers.curves import EQUATIONS, montgomery_unit
 from dumpscan.matchers.integer_structures import _CURVES
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.model import Clue, PublicKey, all_clues

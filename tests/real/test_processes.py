@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -152,3 +153,30 @@ def test_an_ec_key_just_made_and_not_yet_used(curve: str, tmp_path: Path) -> Non
     for form in (octets, octets[::-1]):
         assert not any(form[i : i + 16] in content for i in range(len(form) - 15))
     assert views(copy, sys.executable) == views(core, sys.executable)
+
+
+AUTHENTICATOR = """
+import hashlib, hmac, os
+key = os.environ["JWT_SECRET"].encode()
+kept = [hmac.new(key, b"message", "sha256"), hmac.new(key, b"message", lambda data=b"": hashlib.sha256(data))]
+print("ready", flush=True)
+input()
+"""
+
+
+def test_the_key_of_an_hmac_in_its_padded_form(tmp_path: Path) -> None:
+    """Python's own HMAC leaves the key XORed with 0x36 and 0x5c behind, as Go's and Java's do."""
+    key = expand("<base62:40>")
+    environment = {**os.environ, "JWT_SECRET": key}
+    command = [sys.executable, "-c", AUTHENTICATOR]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout
+        assert process.stdout.readline().strip() == b"ready"
+        core = gcore(process.pid, tmp_path)
+    copy = tmp_path / "copy"
+    redact_path(str(core), copy, Options(jobs=1))
+    before, after = core.read_bytes(), copy.read_bytes()
+    pads = [bytes(octet ^ pad for octet in key.encode()) for pad in (0x36, 0x5C)]
+    assert any(pad in before for pad in pads)
+    for form in (key.encode(), *pads):
+        assert not any(form[at : at + 16] in after for at in range(len(form) - 15))
