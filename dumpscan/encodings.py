@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from dumpscan.huffman import huffman_at_each_phase, least_octets
 from dumpscan.model import Component
 
 RESIDUE = 16
@@ -30,6 +31,12 @@ _SIGNED_RESIDUE = 24
 
 _LONGEST_BLOCK = 144
 """Bytes that the hash functions of HMAC take at a time: 64 of SHA-256, 128 of SHA-512, 144 of SHA3-224."""
+
+_LONGEST_BASIC = 64
+"""Bytes of a password that is looked for in the header of Basic authentication, Huffman-coded."""
+
+_SHORTEST_SENT = 6
+"""Octets of a Huffman-coded text that chance does not write: a password of eight small letters has no more."""
 
 _LARGE = 4096
 """Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
@@ -217,6 +224,24 @@ def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
         yield from _wide(name, other, len(other) if whole == len(value) else min(2 * RESIDUE, len(other)))
     yield from _base64(value, whole)
     yield from _base64(wide, 2 * whole, "-of-utf-16")
+    yield from _huffman(value, whole)
+
+
+def _huffman(value: bytes, whole: int) -> Iterator[Encoded]:
+    """As HTTP/2 and HTTP/3 send it, in a header of its own or in that of Basic authentication."""
+    characters = max(RESIDUE, min(len(value) // 8, 4 * RESIDUE))  # a long one would take most of the probes
+    for data in huffman_at_each_phase(value):
+        yield from _sent("hpack", data, least_octets(value, characters) if whole < len(value) else len(data))
+    for encoded in _base64(value, whole) if len(value) <= _LONGEST_BASIC else ():
+        if encoded.name == "base64":
+            for data in huffman_at_each_phase(encoded.data):
+                least = least_octets(encoded.data, encoded.residue)
+                yield from _sent("hpack-base64", data, least if whole < len(value) else len(data))
+
+
+def _sent(name: str, data: bytes, residue: int) -> Iterator[Encoded]:
+    if len(data) >= _SHORTEST_SENT:
+        yield Encoded(name, data, residue)
 
 
 def _wide(name: str, text: str, residue: int, wraps: bool = False) -> Iterator[Encoded]:

@@ -26,6 +26,7 @@ FLOORS = (
         "chacha20",
         "keys",
         "curves",
+        "huffman",
         "telltales",
         "checksums",
         "documentation_examples",

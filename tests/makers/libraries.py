@@ -237,28 +237,35 @@ def gnutls(folder: Path) -> Iterator[Target]:
         yield Target(process.pid, program("gnutls-serv") or "", keys.held(*names))
 
 
+@contextlib.contextmanager
+def granian(keys: Keys, name: str) -> Iterator[tuple[int, int]]:
+    """The server granian (rustls, ring and hyper) with the key ``name``: the process that serves, and its port."""
+    if importlib.util.find_spec("granian") is None:
+        need("granian")
+    certificates(keys, name)
+    (keys.folder / "application.py").write_text(ASGI)
+    port = free_port()
+    server: list[str | Path] = [
+        *(sys.executable, "-m", "granian", "--no-log", "--interface", "asgi"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--ssl-certificate", keys.folder / f"{name}.crt", "--ssl-keyfile", keys.folder / f"{name}.pem"),
+        "application:application",
+    ]
+    with running(server, cwd=keys.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for_port(port)
+        (worker,) = psutil.Process(process.pid).children()
+        yield worker.pid, port
+
+
 def rustls(name: str) -> Callable[[Path], contextlib.AbstractContextManager[Target]]:
-    """The server granian (rustls and ring) with the key ``name``, after handshakes."""
+    """granian after handshakes."""
 
     @contextlib.contextmanager
     def start(folder: Path) -> Iterator[Target]:
-        if importlib.util.find_spec("granian") is None:
-            need("granian")
         keys = make_keys(folder)
-        certificates(keys, name)
-        (folder / "application.py").write_text(ASGI)
-        port = free_port()
-        server: list[str | Path] = [
-            *(sys.executable, "-m", "granian", "--no-log", "--interface", "asgi"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-            *("--ssl-certificate", folder / f"{name}.crt", "--ssl-keyfile", folder / f"{name}.pem"),
-            "application:application",
-        ]
-        with running(server, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            wait_for_port(port)
+        with granian(keys, name) as (pid, port):
             shake_hands(port, "-", "-")
-            (worker,) = psutil.Process(process.pid).children()
-            yield Target(worker.pid, str(Path(sys.executable).resolve()), keys.held(name))
+            yield Target(pid, str(Path(sys.executable).resolve()), keys.held(name))
 
     return start
 

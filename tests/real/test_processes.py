@@ -12,9 +12,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from dumpscan.huffman import huffman_at_each_phase
 from dumpscan.redact import redact_path
 from dumpscan.scan import Options, scan_path
 from dumpscan.signature_examples import expand
+from tests.makers.lib_keys import make_keys
+from tests.makers.libraries import granian
 from tests.makers.programs import gcore, need, program, run, running, write_key
 
 TOKEN = expand("ghp_<base62:30><crc32>")
@@ -180,3 +183,34 @@ def test_the_key_of_an_hmac_in_its_padded_form(tmp_path: Path) -> None:
     assert any(pad in before for pad in pads)
     for form in (key.encode(), *pads):
         assert not any(form[at : at + 16] in after for at in range(len(form) - 15))
+
+
+HTTP_2 = """
+import httpx, sys
+client = httpx.Client(http2=True, verify=False)
+token = sys.stdin.readline().strip()
+for _ in range(3):
+    answer = client.get(sys.argv[1], headers={"authorization": f"Bearer {token}"})
+print(answer.http_version, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_token_that_was_sent_by_http_2(tmp_path: Path) -> None:
+    """It is in the connection's buffers as a Huffman code."""
+    sent = next(huffman_at_each_phase(f"Bearer {TOKEN}".encode()))
+    with granian(make_keys(tmp_path), "p256") as (_, port):
+        command = [sys.executable, "-c", HTTP_2, f"https://127.0.0.1:{port}/"]
+        with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(TOKEN.encode() + b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline().strip() == b"HTTP/2"
+            core = gcore(process.pid, tmp_path)
+    copy = tmp_path / "copy"
+    redact_path(str(core), copy, Options(jobs=1))
+    pieces = [sent[at : at + 12] for at in range(8, len(sent) - 11)]
+    assert all(piece in core.read_bytes() for piece in pieces)
+    assert not any(piece in copy.read_bytes() for piece in pieces)
+    assert views(copy, sys.executable) == views(core, sys.executable)
