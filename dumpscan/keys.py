@@ -82,6 +82,15 @@ def point_of(curve: str, scalar: int) -> tuple[int, int] | None:
     return numbers.x, numbers.y
 
 
+def on_curve(curve: str, point: tuple[int, int]) -> bool:
+    """Whether the affine (x, y) is a point of ``curve``."""
+    try:
+        ec.EllipticCurvePublicNumbers(*point, CURVES[curve]).public_key()
+    except ValueError:
+        return False
+    return True
+
+
 def okp_public(algorithm: str, seed: bytes) -> bytes:
     """The raw public key that belongs to the raw private key ``seed``."""
     cls, _ = _OKP[algorithm]

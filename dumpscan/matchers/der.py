@@ -136,6 +136,8 @@ def _okp(data: Buffer, algorithm: str, inner: asn1.Element, limit: int, encoding
     for item in _siblings(data, inner.end, limit):
         if item.tag in (0x81, 0xA1):  # [1] publicKey, RFC 5958; the unused-bits byte comes first
             public = asn1.content(data, item)[-keys.okp_seed_size(algorithm) :]
+    if public is not None and len(set(public)) < len(public) // 4:
+        public = None  # it was overwritten
     if public is None and not looks_random(seed):
         return None
     return keys.okp_key(algorithm, seed, public=public, spans=_NOWHERE, encoding=encoding)
@@ -186,13 +188,13 @@ def _sec1(data: Buffer, pos: int, limit: int, curve: str, encoding: str) -> Cand
             raw = asn1.content(data, child)[1:]
     number = int.from_bytes(scalar, "big")
     named = (curve,) if curve else _CURVES_BY_WIDTH.get(width, ())
-    for name in named:
-        point = ec_point(name, raw) if raw and name in keys.CURVES else None
-        if point is None and (raw or not looks_random(scalar)):
-            continue
-        key = keys.ec_key(name, number, point=point, spans=_NOWHERE, encoding=encoding)
+    points = {name: point for name in named if raw and (point := ec_point(name, raw)) and keys.on_curve(name, point)}
+    if not points and not looks_random(scalar):
+        return None
+    for name in points or named:  # a public key that is a point of no such curve is damaged, and refutes nothing
+        key = keys.ec_key(name, number, point=points.get(name), spans=_NOWHERE, encoding=encoding)
         if key is not None:
-            guess = "" if curve or point else "; curve taken from the length"
+            guess = "" if curve or name in points else "; curve taken from the length"
             return replace(key, evidence=key.evidence + guess)
     return None
 

@@ -156,6 +156,24 @@ def test_sec1_without_a_public_key_is_validated() -> None:
     assert found.confidence is Confidence.VALIDATED
 
 
+@pytest.mark.parametrize("damaged", [bytes(64), bytes(20) + b"\1" * 44])
+def test_a_public_key_that_was_overwritten_refutes_nothing(damaged: bytes) -> None:
+    """As Crypto++ leaves a file that it has read: the scalar is whole, the point is gone."""
+    scalar = keys.octets(EC.private_numbers().private_value, 32)
+    point = keys.der(0xA1, keys.der(3, b"\0\4" + damaged))
+    for named in (b"", keys.der(0xA0, bytes.fromhex("06082a8648ce3d030107"))):
+        (found,) = candidates(DER, plant(keys.der(0x30, b"\2\1\1", keys.der(4, scalar), named, point)))
+        assert (found.title, found.confidence) == ("EC private key (P-256)", Confidence.VALIDATED)
+
+
+def test_an_overwritten_public_key_of_ed25519_refutes_nothing() -> None:
+    seed = ed25519.Ed25519PrivateKey.generate().private_bytes_raw()
+    algorithm = bytes.fromhex("300506032b6570")
+    der = keys.der(0x30, b"\2\1\1", algorithm, keys.der(4, keys.der(4, seed)), keys.der(0x81, b"\0", bytes(32)))
+    (found,) = candidates(DER, plant(der))
+    assert found.confidence is Confidence.VALIDATED
+
+
 def test_one_asymmetric_key_with_public_half_is_proven_or_refuted() -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     seed, public = key.private_bytes_raw(), key.public_key().public_bytes_raw()
