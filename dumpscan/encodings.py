@@ -127,6 +127,7 @@ def _number(value: bytes, big_endian: bool) -> Iterator[Encoded]:
     yield Encoded("digits-30-le32", _digits(number, 30, 4), RESIDUE)  # CPython int
     yield Encoded("digits-28-le32", _digits(number, 28, 4), RESIDUE)  # libtommath, 32-bit digits
     yield Encoded("digits-60-le64", _digits(number, 60, 8), RESIDUE)  # libtommath, 64-bit digits
+    yield Encoded("digits-63-le64", _digits(number, 63, 8), RESIDUE)  # bigmod of Go 1.20
 
 
 def _limbs(value: bytes, big_endian: bool) -> Iterator[Encoded]:
@@ -142,6 +143,7 @@ def _residue(value: bytes, big_endian: bool) -> Iterator[Encoded]:
     yield from _limbs(value, big_endian)
     padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
     yield Encoded("words-msw-le32", _swap(padded, 4), RESIDUE)
+    yield Encoded("digits-63-le64", _digits(int.from_bytes(value, "big"), 63, 8), RESIDUE)
 
 
 def _scalar(value: bytes, big_endian: bool) -> Iterator[Encoded]:

@@ -6,20 +6,22 @@ multiplication without trial division", 1985):
 ========================  ==========================================  =============================================
 number                    gives away                                  kept by
 ========================  ==========================================  =============================================
-R**k mod p, k = 1, 2, 3   p = gcd(R**k - it, n)                       OpenSSL, mbedTLS (2), Go (1, 2), Java (1),
-                                                                      ring (3), RustCrypto's crypto-bigint (all)
+R**k mod p, k = 1, 2, 3   p = gcd(R**k - it, n)                       OpenSSL, mbedTLS (2), Go (1, 2; Go 1.20 with
+                                                                      words of 63 bits), Java (1), ring (3), Botan,
+                                                                      RustCrypto's crypto-bigint (all)
 q * R mod n               q = gcd(it, n)                              ring
 R / q mod p               q: a small root of it * x**2 = R * x mod n  ring, BoringSSL
 d * R mod (order of G)    d                                           ring, RustCrypto (P-384, P-521)
-s mod L, s * R mod L      the scalar s of Ed25519                     RustCrypto's curve25519-dalek, Go
+s mod L, s * R mod L      the scalar s of Ed25519                     Java, Go, curve25519-dalek
 ========================  ==========================================  =============================================
 
 Others are what who makes a key of RSA has computed on the way (Go, Java, CPython): (p - 1) * (q - 1), or the least
 common multiple of the two, p - q, and p + q. Each gives p and q to who knows n. Of the first two the upper half is
 n's, or n's divided by a small number, and not private.
 
-Sources: bn_mont.c of OpenSSL, bignum.c of mbedTLS, math/big and crypto/rsa of Go, RSAKeyPairGenerator of OpenJDK,
-rsa/keypair.rs and ec/suite_b/ecdsa/signing.rs of ring 0.17, rsa_impl.c of BoringSSL; cores of programs that use them.
+Sources: bn_mont.c of OpenSSL, bignum.c of mbedTLS, math/big, crypto/rsa and crypto/internal/bigmod of Go,
+RSAKeyPairGenerator of OpenJDK, rsa/keypair.rs and ec/suite_b/ecdsa/signing.rs of ring 0.17, rsa_impl.c of BoringSSL,
+MontyParams of crypto-bigint; cores of programs that use them.
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ def of_rsa(p: int, q: int) -> tuple[Component, ...]:
     for name, prime, other_name, other in (("p", p, "q", q), ("q", q, "p", p)):
         radix = montgomery_radix(prime)
         found += [_residue("r" * power + name, pow(radix, power, prime), prime) for power in (1, 2, 3)]
+        narrow = 1 << 63 * -(-prime.bit_length() // 63)
+        found.append(_residue(f"rr{name}63", narrow**2 % prime, prime))
         found.append(_residue(f"r{other_name}inv", pow(other, -1, prime) * radix % prime, prime))
         found.append(_residue(f"r{name}n", prime * montgomery_radix(n) % n, n))
     phi = (p - 1) * (q - 1)

@@ -41,6 +41,7 @@ def int_forms(value: bytes) -> dict[str, bytes]:
         number >>= 30
     number = int.from_bytes(value, "big")
     sixty = [number >> 60 * i & (1 << 60) - 1 for i in range(-(-number.bit_length() // 60))]
+    sixty_three = [number >> 63 * i & (1 << 63) - 1 for i in range(-(-number.bit_length() // 63))]
     twenty_eight = [number >> 28 * i & (1 << 28) - 1 for i in range(-(-number.bit_length() // 28))]
     return {
         "big-endian": value,
@@ -48,6 +49,7 @@ def int_forms(value: bytes) -> dict[str, bytes]:
         "java": b"".join(word[::-1] for word in words),
         "cpython": struct.pack(f"<{len(thirty)}I", *thirty),
         "libtommath 60": struct.pack(f"<{len(sixty)}Q", *sixty),
+        "go 1.20": struct.pack(f"<{len(sixty_three)}Q", *sixty_three),
         "libtommath 28": struct.pack(f"<{len(twenty_eight)}I", *twenty_eight),
         "hex": value.hex().encode(),
         "HEX": value.hex().upper().encode(),

@@ -29,6 +29,7 @@ KEPT = {part.name: int.from_bytes(part.value, "big") for part in of_rsa(P, Q)}
 def test_powers_of_the_radix_give_the_primes(power: int) -> None:
     for name, prime in (("p", P), ("q", Q)):
         assert math.gcd(RADIX**power - KEPT["r" * power + name], N) == prime
+        assert math.gcd((1 << 2 * 17 * 63) - KEPT[f"rr{name}63"], N) == prime
 
 
 def test_a_prime_in_montgomery_form_gives_itself() -> None:
@@ -92,9 +93,16 @@ def held() -> tuple[tuple[Held, bytes], ...]:
 
 
 _BINARY = {
-    "scalar mod L": ("LE",), "scalar * R mod L": ("LE",), "d * R": ("LE",), "phi": ("LE", "BE", "int[] MSW first"),
-    "lcm": ("LE", "30-bit digits"), "p - q": ("LE", "int[] MSW first"), "p + q": ("LE", "60-bit digits"),
-}  # fmt: skip
+    "scalar mod L": ("LE",),
+    "scalar * R mod L": ("LE",),
+    "d * R": ("LE",),
+    "RR mod p, words of 63 bits": ("63-bit digits",),
+    "RR mod q, words of 63 bits": ("63-bit digits",),
+    "phi": ("LE", "BE", "int[] MSW first"),
+    "lcm": ("LE", "30-bit digits"),
+    "p - q": ("LE", "int[] MSW first"),
+    "p + q": ("LE", "60-bit digits"),
+}
 """Component -> the forms in which who keeps it would; of the others limbs."""
 
 

@@ -121,6 +121,8 @@ def _rsa_parts(numbers: rsa.RSAPrivateNumbers, size: int) -> dict[str, Part]:
         bits = 64 * -(-prime.bit_length() // 64)
         for power in (1, 2, 3):
             parts[f"{'R' * power} mod {name}"] = Part((1 << power * bits) % prime, half)
+        narrow = 63 * -(-prime.bit_length() // 63)
+        parts[f"RR mod {name}, words of 63 bits"] = Part((1 << 2 * narrow) % prime, half)
         parts[f"R inv({other_name}) mod {name}"] = Part((pow(other, -1, prime) << bits) % prime, half)
         parts[f"{name} * R mod n"] = Part((prime << 2 * bits) % (p * q), size)
     phi = (p - 1) * (q - 1)  # of which the upper half is that of n

@@ -29,9 +29,10 @@ from tests.makers.lib_sources import ASGI, GO, GO_MAKER, JAVA, NODE, PYTHON
 from tests.makers.programs import free_port, gcore, need, program, run, running, wait_for_port
 
 PACKAGES = (
-    *("gcc", "gdb", "openssl", "libssl-dev", "gnutls-bin", "libgcrypt20-dev", "libnss3-tools", "libmbedtls-dev"),
+    *("gcc", "g++", "gdb", "openssl", "libssl-dev", "gnutls-bin", "libgcrypt20-dev", "libnss3-tools", "libmbedtls-dev"),
     *("libsodium-dev", "nettle-dev", "libgmp-dev", "libtomcrypt-dev", "libtommath-dev", "dropbear-bin", "golang-go"),
-    *("openjdk-17-jdk-headless", "nodejs", "openssh-client", "gpg", "gpg-agent", "gpgconf"),
+    *("libbotan-2-dev", "libcrypto++-dev", "libwolfssl-dev", "openjdk-17-jdk-headless", "nodejs", "openssh-client"),
+    *("gpg", "gpg-agent", "gpgconf"),
 )
 
 _C = Path(__file__).parent / "c"
@@ -92,14 +93,16 @@ def ready(command: Sequence[str | Path], **more: object) -> Iterator[subprocess.
 
 
 def compiled(name: str, flags: str, folder: Path) -> Path:
-    """The C program ``name``; its test is skipped (in CI failed) where the library's headers are missing."""
-    need("gcc")
+    """The program ``name`` in C or C++; its test is skipped (in CI failed) where the library's headers are missing."""
+    source = next(_C.glob(f"{name}.c*"))
+    compiler = "gcc" if source.suffix == ".c" else "g++"
+    need(compiler)
     binary = folder / f"held-{name}"
-    done = run("gcc", "-O1", "-g", "-o", binary, _C / f"{name}.c", *flags.split())
+    done = run(compiler, "-O1", "-g", "-o", binary, source, *flags.split())
     if done.returncode and os.environ.get("CI"):
-        pytest.fail(f"CI must install the library of {name}.c: {done.stderr[-300:]}")
+        pytest.fail(f"CI must install the library of {source.name}: {done.stderr[-300:]}")
     if done.returncode:
-        pytest.skip(f"the library of {name}.c is not installed")
+        pytest.skip(f"the library of {source.name} is not installed")
     return binary
 
 
@@ -116,6 +119,7 @@ def c_program(name: str, flags: str, *holds: str) -> Callable[[Path], contextlib
     return start
 
 
+_BOTAN = "-I/usr/include/botan-2 -lbotan-2"
 _ALL = ("rsa2048", "rsa3072", "p256", "p384", "p521", "ed25519")
 _AES = ("aes128", "aes256")
 
@@ -379,6 +383,9 @@ LIBRARIES = (
     Library("libsodium", c_program("sodium", "-lsodium", "ed25519", "x25519", "aes256"), heavy=True),
     Library("nettle", c_program("nettle", "-lhogweed -lnettle -lgmp", "rsa2048", "p256", "ed25519", *_AES), heavy=True),
     Library("libtomcrypt", c_program("tomcrypt", "-ltomcrypt -ltommath", "rsa2048", "p256", "aes128"), heavy=True),
+    Library("Botan", c_program("botan", _BOTAN, "rsa2048", "p256", "p384", "ed25519"), heavy=True),
+    Library("Crypto++", c_program("cryptopp", "-lcryptopp", "rsa2048", "ed25519"), heavy=True),
+    Library("wolfSSL", c_program("wolfssl", "-lwolfssl", "rsa2048", "p256"), heavy=True),
     Library("dropbear", dropbear, heavy=True),
     Library("Go", go, heavy=True),
     Library("Go, keys made", go_maker, heavy=True),

@@ -77,7 +77,7 @@ def _of_number(number: int, size: int) -> Iterator[_Spelling]:
     aligned = number.to_bytes(-(-size // 8) * 8, "big")
     yield "int[] MSW first", _words(aligned, ">I", "<I"), LEAST, False
     yield "u64[] MSW first", _words(aligned, ">Q", "<Q"), LEAST, False
-    for bits, letter, width in ((30, "I", 4), (28, "I", 4), (60, "Q", 8)):
+    for bits, letter, width in ((30, "I", 4), (28, "I", 4), (60, "Q", 8), (63, "Q", 8)):
         digits = [(number >> at) % (1 << bits) for at in range(0, number.bit_length(), bits)]
         packed = struct.pack(f"<{len(digits)}{letter}", *digits)
         yield f"{bits}-bit digits", packed, -(-LEAST * width * 8 // bits), False

@@ -24,7 +24,7 @@ static inline size_t load(const char *folder, const char *name, unsigned char *b
 
 static inline void wipe(void *buffer, size_t size)
 {
-    volatile unsigned char *byte = buffer;
+    volatile unsigned char *byte = (volatile unsigned char *)buffer;
     while (size--) *byte++ = 0;
 }
 
