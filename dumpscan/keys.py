@@ -262,6 +262,31 @@ def okp_key(
     )
 
 
+def ed25519_scalar_key(
+    scalar: bytes, public: bytes, *, prefix: bytes = b"", spans: Sequence[Span], encoding: str
+) -> Candidate | None:
+    """An Ed25519 key of which the seed is gone: who calls has found that ``scalar`` (little-endian) belongs to
+    ``public``; ``prefix`` is what signatures hash, and gives the scalar away with any of them."""
+    try:
+        key = ed25519.Ed25519PublicKey.from_public_bytes(public)
+    except ValueError:
+        return None
+    parts = (Component("scalar", scalar, "scalar"), *telltales.of_ed25519(int.from_bytes(scalar, "little")))
+    return Candidate(
+        kind="ed25519-private-key",
+        title="Ed25519 private key",
+        identity=b"ed25519:" + public,
+        spans=tuple(spans),
+        encoding=encoding,
+        components=(*parts, Component("prefix", prefix)) if prefix else parts,
+        severity=Severity.CRITICAL,
+        confidence=Confidence.PROVEN,
+        evidence="public key derived from the scalar",
+        public={"spki_sha256": _spki_sha256(key)},
+        preview="Ed25519",
+    )
+
+
 def _okp_components(algorithm: str, seed: bytes) -> tuple[Component, ...]:
     """The seed, and what libraries keep of its hash (RFC 8032, section 5.1.5): the scalar and the prefix."""
     parts = [Component("seed", seed)]

@@ -52,3 +52,10 @@ def low_x_of_publics(algorithm: str, publics: Sequence[bytes]) -> Limbs:
     numbers = (limbs(number % field.curve.p, size) for number in (field.third, _D448))
     kernel.curves.public_x(limbs(field.curve.p, size), *numbers, values.view("<u8"), found, _FORM[algorithm])
     return found
+
+
+def u_of_edwards(public: bytes) -> bytes:
+    """What an Ed25519 public key is as one of X25519: u = (1 + y) / (1 - y); zeros for what is none."""
+    p = MONTGOMERY["x25519"].curve.p
+    y = int.from_bytes(public, "little") & (1 << 255) - 1
+    return ((1 + y) * pow(1 - y, p - 2, p) % p).to_bytes(32, "little")

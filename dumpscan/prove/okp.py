@@ -1,20 +1,25 @@
-"""Ed25519, Ed448, X25519 and X448 keys from raw seeds, whose public key is known or stands beside them."""
+"""Ed25519, Ed448, X25519 and X448 keys from raw seeds, whose public key is known or stands beside them.
+
+Of Ed25519 some programs keep the scalar and the prefix that follow from the seed (RFC 8032, section 5.1.5), and not the
+seed: ring, Tor, wallets with derived keys.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import chain
 
 import numpy as np
 
 from dumpscan import kernel
-from dumpscan.keys import okp_key, okp_public, okp_seed_size
+from dumpscan.keys import ed25519_scalar_key, okp_key, okp_public, okp_seed_size
+from dumpscan.matchers.likeness import random_like
 from dumpscan.model import Candidate, Clues, PublicKey, all_clues
 from dumpscan.prove.beside import beside
 from dumpscan.prove.lone import LoneValues
 from dumpscan.prove.means import Means, batches
-from dumpscan.prove.montgomery import low_x_of_publics, low_x_of_seeds
+from dumpscan.prove.montgomery import low_x_of_publics, low_x_of_seeds, u_of_edwards
 from dumpscan.prove.multiples import among
 
 MAX_TESTS = 500_000
@@ -31,6 +36,9 @@ Read = Callable[[int, int], bytes]
 KINDS = ("okp-structure", "octets-alone")
 """The kinds of clues that :func:`prove` takes."""
 
+
+_SCALAR = "ed25519-scalar"
+"""What stands for the algorithm where the scalar of Ed25519 is meant, not the seed."""
 
 _Seed = tuple[str, bytes]
 """Algorithm, and what may be a seed of it."""
@@ -49,15 +57,38 @@ def prove(
     for algorithm in ("ed25519", "x25519"):
         known[algorithm] |= lone.of_size(32).keys()
     told = dict(_structures(clues, read))
-    likely = [seed for algorithm in ALGORITHMS for seed in _likely(algorithm, lone, known[algorithm], means, limits)]
+    likely = [seed for algorithm in ALGORITHMS for seed in _likely(algorithm, lone, known, means, limits)]
     found: dict[bytes, Candidate] = {}
     for algorithm, seed in dict.fromkeys((*told, *likely)):
+        if algorithm == _SCALAR:
+            continue
         public = okp_public(algorithm, seed)
         if public == told.get((algorithm, seed)) or public in known[algorithm]:
             key = okp_key(algorithm, seed, public=public, spans=lone.places(seed), encoding="octets")
             if key:
                 found.setdefault(key.identity, key)
+    for key in _of_scalars([seed for algorithm, seed in likely if algorithm == _SCALAR], known["ed25519"], lone, means):
+        found.setdefault(key.identity, key)
     return list(found.values())
+
+
+def _of_scalars(scalars: Sequence[bytes], known: Set[bytes], lone: LoneValues, means: Means) -> Iterator[Candidate]:
+    """The keys of ``scalars`` whose public key is in ``known``, with the prefix where it stands behind the scalar."""
+    by_u = {u_of_edwards(public): public for public in known} if scalars else {}
+    for scalar in scalars:
+        public = by_u.get(okp_public("x25519", scalar))
+        if public is None:
+            continue
+        places = lone.places(scalar)
+        behind = (means.around(place.end, 0, len(scalar))[1] for place in places)
+        prefix = next((octets for octets in behind if octets != public and _may_be_prefix(octets)), b"")
+        key = ed25519_scalar_key(scalar, public, prefix=prefix, spans=places, encoding="octets")
+        if key:
+            yield key
+
+
+def _may_be_prefix(octets: bytes) -> bool:
+    return len(octets) == 32 and bool(random_like(np.frombuffer(octets, np.uint8).reshape(1, -1))[0])
 
 
 def _structures(clues: Clues, read: Read) -> Iterator[tuple[_Seed, bytes]]:
@@ -69,11 +100,17 @@ def _structures(clues: Clues, read: Read) -> Iterator[tuple[_Seed, bytes]]:
             yield (clue.encoding, seed), clue.note
 
 
-def _likely(algorithm: str, lone: LoneValues, known: Set[bytes], means: Means, limits: list[str]) -> Iterator[_Seed]:
-    """Lone values that may have their public key in ``known``: with the compiled kernel by 64 of its bits."""
+def _likely(
+    algorithm: str, lone: LoneValues, known: Mapping[str, Set[bytes]], means: Means, limits: list[str]
+) -> Iterator[_Seed]:
+    """Lone values that may have their public key in ``known``: with the compiled kernel by 64 of its bits.
+
+    What X25519 multiplies with is what Ed25519 does, so that one multiplication tells both.
+    """
     size = okp_seed_size(algorithm)  # and that of a public key
-    keys = [key for key in known if len(key) == size]
-    seeds = list(lone.of_size(size)) if keys else []
+    keys = [key for key in known[algorithm] if len(key) == size]
+    edwards = [key for key in known["ed25519"] if len(key) == size] if algorithm == "x25519" else []
+    seeds = list(lone.of_size(size)) if keys or edwards else []
     if len(seeds) > MAX_TESTS:
         limits.append("more OKP seeds to test than the limit of one dump")
         del seeds[MAX_TESTS:]
@@ -81,12 +118,22 @@ def _likely(algorithm: str, lone: LoneValues, known: Set[bytes], means: Means, l
         return
     tasks = batches(seeds, _BATCH)
     if kernel.curves is None:
-        derived = chain.from_iterable(means.spread(partial(_publics, algorithm), tasks))
-        yield from ((algorithm, seed) for seed, public in zip(seeds, derived, strict=True) if public in known)
-        return
-    found = np.concatenate(list(means.spread(partial(low_x_of_seeds, algorithm), tasks)))
-    for index in among(found, np.sort(low_x_of_publics(algorithm, keys))):
-        yield algorithm, seeds[index]
+        derived = list(chain.from_iterable(means.spread(partial(_publics, algorithm), tasks)))
+        turned = {u_of_edwards(key) for key in edwards}
+        yield from (
+            (algorithm, seed) for seed, public in zip(seeds, derived, strict=True) if public in known[algorithm]
+        )
+        scalars = [seed for seed, public in zip(seeds, derived, strict=True) if public in turned]
+    else:
+        found = np.concatenate(list(means.spread(partial(low_x_of_seeds, algorithm), tasks)))
+        yield from ((algorithm, seeds[at]) for at in among(found, np.sort(low_x_of_publics(algorithm, keys))))
+        scalars = [seeds[at] for at in among(found, np.sort(low_x_of_publics("ed25519", edwards)))] if edwards else []
+    yield from ((_SCALAR, seed) for seed in scalars if _is_clamped(seed))
+
+
+def _is_clamped(scalar: bytes) -> bool:
+    """Whether the bits that RFC 8032 fixes are fixed."""
+    return scalar[0] & 7 == 0 and scalar[31] >> 6 == 1
 
 
 def _publics(algorithm: str, seeds: Sequence[bytes]) -> list[bytes]:

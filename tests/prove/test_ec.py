@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 
 from dumpscan import kernel
 from dumpscan.curves import EQUATIONS
-from dumpscan.keys import CURVES, okp_public, point_of
+from dumpscan.keys import CURVES, okp_public, point_of, public_identity
 from dumpscan.model import Clue, PublicKey
 from dumpscan.prove import ec, okp, rsa
 from dumpscan.prove.means import Means, nowhere
@@ -84,6 +85,40 @@ def test_a_seed_and_its_public_key_apart_from_each_other(algorithm: str) -> None
     (key,) = okp.prove(clues, [], nothing, [])
     assert key.kind == f"{algorithm}-private-key"
     assert okp.prove(clues[:2], [], nothing, []) == []
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_scalar_of_ed25519_without_its_seed(native: bool, named: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ring and Tor keep it: the scalar, the prefix behind it; the public key in the clear, or named elsewhere."""
+    if not native:
+        monkeypatch.setattr(kernel, "curves", None)
+    source = random.Random(7)
+    seed, other = source.randbytes(32), source.randbytes(32)
+    public, digest = okp_public("ed25519", seed), bytearray(hashlib.sha512(seed).digest())
+    digest[0] &= 248
+    digest[31] = digest[31] & 63 | 64
+    scalar, prefix = bytes(digest[:32]), bytes(digest[32:])
+    data = bytes(64) + scalar + prefix + other + bytes(64)
+
+    def around(offset: int, before: int, after: int) -> tuple[bytes, bytes]:
+        return data[max(offset - before, 0) : offset], data[offset : offset + after]
+
+    clues = [alone(scalar, 64), alone(prefix, 96), alone(other, 128), *crowd(5)]
+    if not named:
+        clues.append(alone(public, 5000))
+    known = [PublicKey("ed25519", point=public)] if named else []
+    (key,) = okp.prove(clues, known, nothing, [], Means(around))
+    assert (key.kind, key.confidence.label) == ("ed25519-private-key", "proven")
+    assert key.identity == public_identity(PublicKey("ed25519", point=public))
+    assert {part.name: part.value for part in key.components if part.name in ("scalar", "prefix")} == {
+        "scalar": scalar,
+        "prefix": prefix,
+    }
+    assert [span.start for span in key.spans] == [64]
+    (of_seed,) = okp.prove([*clues, alone(seed, 9000)], known, nothing, [], Means(around))
+    assert of_seed.components[0].name == "seed"
+    assert okp.prove(clues[1:], known, nothing, [], Means(around)) == []
 
 
 def crowd(count: int, size: int = 32, seed: int = 1) -> list[Clue]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,30 @@ def test_a_token_that_was_sent_by_http_2(tmp_path: Path) -> None:
     assert all(piece in core.read_bytes() for piece in pieces)
     assert not any(piece in copy.read_bytes() for piece in pieces)
     assert views(copy, sys.executable) == views(core, sys.executable)
+
+
+@pytest.mark.heavy
+def test_the_key_of_an_onion_service(tmp_path: Path) -> None:
+    """Tor has the scalar and the prefix of an Ed25519 key, never its seed."""
+    need("tor")
+    service = tmp_path / "service"
+    service.mkdir(mode=0o700)
+    settings = {"DataDirectory": tmp_path / "data", "HiddenServiceDir": service, "HiddenServicePort": "80"}
+    options = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
+    more = ["--SocksPort", "0", "--DisableNetwork", "1", "--RunAsDaemon", "0"]
+    with running(["tor", "-f", "/dev/null", *options, *more], stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 60
+        while not (service / "hostname").exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        core = gcore(process.pid, tmp_path)
+    secret = (service / "hs_ed25519_secret_key").read_bytes()[32:]
+    public = (service / "hs_ed25519_public_key").read_bytes()[32:]
+    report = scan_path(str(core), Options(jobs=1)).report
+    spki = hashlib.sha256(bytes.fromhex("302a300506032b6570032100") + public).hexdigest()
+    (finding,) = (f for f in report.findings if f.public.get("spki_sha256") == spki)
+    assert finding.confidence.label == "proven"
+    copy = tmp_path / "copy"
+    redact_path(str(core), copy, Options(jobs=1))
+    before, after = core.read_bytes(), copy.read_bytes()
+    assert secret in before
+    assert not any(secret[at : at + 16] in after for at in range(49))
