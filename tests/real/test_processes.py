@@ -224,11 +224,12 @@ def test_the_key_of_an_onion_service(tmp_path: Path) -> None:
     service = tmp_path / "service"
     service.mkdir(mode=0o700)
     settings = {"DataDirectory": tmp_path / "data", "HiddenServiceDir": service, "HiddenServicePort": "80"}
-    options = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
-    more = ["--SocksPort", "0", "--DisableNetwork", "1", "--RunAsDaemon", "0"]
-    with running(["tor", "-f", "/dev/null", *options, *more], stdout=subprocess.DEVNULL) as process:
+    settings |= {"SocksPort": "0", "DisableNetwork": "1", "DisableDebuggerAttachment": "0"}
+    (tmp_path / "torrc").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    with running(["tor", "-f", tmp_path / "torrc"], stdout=subprocess.DEVNULL) as process:
         until = time.monotonic() + 60
         while not (service / "hostname").exists() and time.monotonic() < until:
+            assert process.poll() is None
             time.sleep(0.1)
         core = gcore(process.pid, tmp_path)
     secret = (service / "hs_ed25519_secret_key").read_bytes()[32:]
