@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from urllib.parse import quote
 
 from dumpscan.huffman import huffman_at_each_phase, least_octets
@@ -37,6 +38,12 @@ _LONGEST_BASIC = 64
 
 _SHORTEST_SENT = 6
 """Octets of a Huffman-coded text that chance does not write: a password of eight small letters has no more."""
+
+_LONGEST_LISTED = 66
+"""Octets of a key that is looked for as a list of numbers: a scalar of P-521."""
+
+_DECIMAL_RESIDUE = 39
+"""Decimal digits that hold :data:`RESIDUE` bytes."""
 
 _LARGE = 4096
 """Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
@@ -114,6 +121,8 @@ def _integer(value: bytes, big_endian: bool) -> Iterator[Encoded]:
     yield from _octets(value, big_endian)
     yield from _number(value, big_endian)
     yield from _signed_limbs(int.from_bytes(value, "big"), len(value))
+    yield Encoded("decimal", str(int.from_bytes(value, "big")).encode(), _DECIMAL_RESIDUE)
+    yield from _listed(value)
 
 
 def _number(value: bytes, big_endian: bool) -> Iterator[Encoded]:
@@ -192,6 +201,30 @@ def _octets(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
 def _secret_octets(value: bytes, big_endian: bool) -> Iterator[Encoded]:
     yield from _octets(value, big_endian)
     yield from _hmac_pads(value)
+    yield from _listed(value)
+
+
+def _listed(value: bytes) -> Iterator[Encoded]:
+    """Octets one by one, as programs print them in logs, in JSON and in tracebacks."""
+    lower, upper = [f"{octet:02x}" for octet in value], [f"{octet:02X}" for octet in value]
+    forms = [("hex-colons", lower, ":", RESIDUE // 2)]  # OpenSSL's lines are of 15 octets
+    if len(value) <= _LONGEST_LISTED:
+        unsigned = [str(octet) for octet in value]
+        forms += [
+            ("hex-colons", upper, ":", RESIDUE // 2),
+            ("hex-spaces", lower, " ", RESIDUE),  # Node.js: <Buffer 8a 1f ...>
+            ("hex-spaces", upper, " ", RESIDUE),
+            ("hex-0x", [f"0x{octet}" for octet in lower], ", ", RESIDUE),
+            ("decimals", unsigned, ",", RESIDUE),  # JSON
+            ("decimals", unsigned, ", ", RESIDUE),
+            ("decimals", unsigned, " ", RESIDUE),  # Go
+            ("decimals", [str((octet ^ 128) - 128) for octet in value], ", ", RESIDUE),  # Java
+            ("escapes", [repr(bytes([octet]))[2:-1] for octet in value], "", RESIDUE),  # Python
+        ]
+    for name, parts, separator, least in forms:
+        ends = [0, *accumulate(len(part) + len(separator) for part in parts)]
+        residue = min((after - first for first, after in zip(ends, ends[least:], strict=False)), default=ends[-1])
+        yield Encoded(name, separator.join(parts).encode(), residue - len(separator))
 
 
 def _hmac_pads(value: bytes) -> Iterator[Encoded]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import os
 import random
+import re
 import struct
 
 import pytest
@@ -116,6 +118,43 @@ def test_the_key_of_an_hmac_as_it_is_hashed(form: str, digest: str) -> None:
         assert [held[span.start : span.end] for span in spans] == [
             part[: len(key)] for part in ((inner, outer) if pads.startswith(inner) else (inner[8:24], outer[5:21]))
         ]
+
+
+def printed(value: bytes) -> dict[str, str]:
+    """What programs print of octets, spelled out once more."""
+    lines = [value.hex(":")[at : at + 45] for at in range(0, 3 * len(value), 45)]
+    return {
+        "openssl -text": "\n    ".join(lines),
+        "Node.js": f"<Buffer {value.hex(' ')}>",
+        "Node.js, JSON": json.dumps({"type": "Buffer", "data": list(value)}, separators=(",", ":")),
+        "Python": f"key = {value!r}",
+        "Python, a list": str(list(value)),
+        "Go": str(list(value)).replace(",", ""),
+        "Java": str([octet - 256 if octet > 127 else octet for octet in value]),
+        "C": ", ".join(f"0x{octet:02x}" for octet in value),
+        "a dump": value.hex(" ").upper(),
+    }
+
+
+@pytest.mark.parametrize("form", printed(P))
+@pytest.mark.parametrize("kind", ["octets", "integer"])
+def test_octets_as_they_are_printed(kind: str, form: str) -> None:
+    value = P[:32]
+    text = b"\0\0INFO " + printed(value)[form].encode() + b" ...\0\0"
+    found = covered([Component("d", value, kind)], text)
+    left = bytes(0x2A if at in found else octet for at, octet in enumerate(text)).decode()
+    rest = left.partition("INFO")[2].rpartition("...")[0]
+    numbers = re.findall(r"\b[0-9a-fA-F]{2}\b|-?\b\d+\b|\\x", rest)
+    assert len(numbers) < (8 if "openssl" in form else 1)  # the last line has two of 15
+
+
+@pytest.mark.parametrize("bits", [256, 1024])
+def test_an_integer_in_decimal(bits: int) -> None:
+    value = P[: bits // 8]
+    text = str(int.from_bytes(value, "big"))
+    assert covered([Component("d", value, "integer")], f"d={text};".encode()) == set(range(2, 2 + len(text)))
+    piece = text[20:59]
+    assert len(covered([Component("d", value, "integer")], f"d={piece};".encode())) == 39
 
 
 def test_a_key_longer_than_a_block_has_no_pads() -> None:

@@ -6,9 +6,11 @@ seed: ring, Tor, wallets with derived keys.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
@@ -69,7 +71,22 @@ def prove(
                 found.setdefault(key.identity, key)
     for key in _of_scalars([seed for algorithm, seed in likely if algorithm == _SCALAR], known["ed25519"], lone, means):
         found.setdefault(key.identity, key)
+    for key in _expanded(lone):
+        found.setdefault(key.identity, key)
     return list(found.values())
+
+
+def _expanded(lone: LoneValues) -> Iterator[Candidate]:
+    """Ed25519 keys of which the prefix stands alone too, as PyCryptodome keeps both: it proves the seed, no public key
+    is needed."""
+    values = lone.of_size(32)
+    for seed in islice(values, MAX_TESTS):
+        if hashlib.sha512(seed).digest()[32:] in values:
+            key = okp_key(
+                "ed25519", seed, public=okp_public("ed25519", seed), spans=lone.places(seed), encoding="octets"
+            )
+            if key:
+                yield replace(key, evidence="prefix derived from the seed")
 
 
 def _of_scalars(scalars: Sequence[bytes], known: Set[bytes], lone: LoneValues, means: Means) -> Iterator[Candidate]:

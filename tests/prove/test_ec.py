@@ -121,6 +121,16 @@ def test_a_scalar_of_ed25519_without_its_seed(native: bool, named: bool, monkeyp
     assert okp.prove(clues[1:], known, nothing, [], Means(around)) == []
 
 
+def test_a_seed_of_ed25519_and_its_prefix() -> None:
+    """As PyCryptodome keeps a key that it has made, before anybody asks for the public one."""
+    seed = random.Random(11).randbytes(32)
+    clues = [*crowd(5), alone(hashlib.sha512(seed).digest()[32:], 7000), alone(seed, 8000)]
+    (key,) = okp.prove(clues, [], nothing, [])
+    assert (key.kind, key.confidence.label, key.spans[0].start) == ("ed25519-private-key", "proven", 8000)
+    assert key.evidence == "prefix derived from the seed"
+    assert okp.prove(clues[:-1], [], nothing, []) == []
+
+
 def crowd(count: int, size: int = 32, seed: int = 1) -> list[Clue]:
     """Lone random values that belong to nothing."""
     source = random.Random(seed)
