@@ -45,6 +45,8 @@ _LONGEST_LISTED = 66
 _DECIMAL_RESIDUE = 39
 """Decimal digits that hold :data:`RESIDUE` bytes."""
 
+_DIGITS_AT_ONCE = 4000
+
 _LARGE = 4096
 """Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
 
@@ -121,8 +123,14 @@ def _integer(value: bytes, big_endian: bool) -> Iterator[Encoded]:
     yield from _octets(value, big_endian)
     yield from _number(value, big_endian)
     yield from _signed_limbs(int.from_bytes(value, "big"), len(value))
-    yield Encoded("decimal", str(int.from_bytes(value, "big")).encode(), _DECIMAL_RESIDUE)
+    yield Encoded("decimal", _decimal(int.from_bytes(value, "big")).encode(), _DECIMAL_RESIDUE)
     yield from _listed(value)
+
+
+def _decimal(number: int) -> str:
+    """As ``str``, which refuses more than 4300 digits: RSA-16384 has more."""
+    high, low = divmod(number, 10**_DIGITS_AT_ONCE)
+    return f"{_decimal(high)}{low:0{_DIGITS_AT_ONCE}d}" if high else str(low)
 
 
 def _number(value: bytes, big_endian: bool) -> Iterator[Encoded]:
@@ -206,6 +214,8 @@ def _secret_octets(value: bytes, big_endian: bool) -> Iterator[Encoded]:
 
 def _listed(value: bytes) -> Iterator[Encoded]:
     """Octets one by one, as programs print them in logs, in JSON and in tracebacks."""
+    if len(value) > _LARGE:
+        return
     lower, upper = [f"{octet:02x}" for octet in value], [f"{octet:02X}" for octet in value]
     forms = [("hex-colons", lower, ":", RESIDUE // 2)]  # OpenSSL's lines are of 15 octets
     if len(value) <= _LONGEST_LISTED:

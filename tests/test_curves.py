@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dumpscan import kernel
 from dumpscan.curves import EQUATIONS
 from dumpscan.keys import okp_public, okp_seed_size, point_of
 from dumpscan.prove import ec, multiples
-from dumpscan.prove.montgomery import low_x_of_publics, low_x_of_seeds
+from dumpscan.prove.montgomery import low_x_of_publics, low_x_of_seeds, u_of_edwards
 from dumpscan.prove.multiples import MONTGOMERY, Limbs, limbs, limbs_of, low_x_of_multiples
 
 LOW = (1 << 64) - 1
@@ -162,3 +163,15 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match="do not fit"):
             getattr(kernel.curves, arguments[0])(*arguments[1:])
+
+
+def test_public_keys_of_ed25519_as_those_of_x25519() -> None:
+    """By the scalar that both have in common."""
+    source = random.Random(5)
+    seeds = [source.randbytes(32) for _ in range(20)]
+    publics = [okp_public("ed25519", seed) for seed in seeds]
+    us = [okp_public("x25519", hashlib.sha512(seed).digest()[:32]) for seed in seeds]
+    assert u_of_edwards(publics) == us
+    neutral = (1).to_bytes(32, "little")  # of which there is no u
+    assert u_of_edwards([*publics, neutral, *publics])[len(us) + 1 :] == us
+    assert u_of_edwards([]) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -54,8 +55,18 @@ def low_x_of_publics(algorithm: str, publics: Sequence[bytes]) -> Limbs:
     return found
 
 
-def u_of_edwards(public: bytes) -> bytes:
-    """What an Ed25519 public key is as one of X25519: u = (1 + y) / (1 - y); zeros for what is none."""
+def u_of_edwards(publics: Sequence[bytes]) -> list[bytes]:
+    """What Ed25519 public keys are as ones of X25519: u = (1 + y) / (1 - y); what is none has some u too.
+
+    All are divided at once: by the inverse of the product, and by those of the others.
+    """
     p = MONTGOMERY["x25519"].curve.p
-    y = int.from_bytes(public, "little") & (1 << 255) - 1
-    return ((1 + y) * pow(1 - y, p - 2, p) % p).to_bytes(32, "little")
+    ys = [int.from_bytes(public, "little") & (1 << 255) - 1 for public in publics]
+    divisors = [(1 - y) % p or 1 for y in ys]
+    products = list(accumulate(divisors, lambda a, b: a * b % p, initial=1))
+    inverse = pow(products[-1], -1, p)
+    found: list[bytes] = []
+    for y, divisor, before in zip(ys[::-1], divisors[::-1], products[-2::-1], strict=True):
+        found.append(((1 + y) * inverse * before % p).to_bytes(32, "little"))
+        inverse = inverse * divisor % p
+    return found[::-1]

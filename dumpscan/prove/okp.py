@@ -91,7 +91,8 @@ def _expanded(lone: LoneValues) -> Iterator[Candidate]:
 
 def _of_scalars(scalars: Sequence[bytes], known: Set[bytes], lone: LoneValues, means: Means) -> Iterator[Candidate]:
     """The keys of ``scalars`` whose public key is in ``known``, with the prefix where it stands behind the scalar."""
-    by_u = {u_of_edwards(public): public for public in known} if scalars else {}
+    publics = list(known) if scalars else []
+    by_u = dict(zip(u_of_edwards(publics), publics, strict=True))
     for scalar in scalars:
         public = by_u.get(okp_public("x25519", scalar))
         if public is None:
@@ -136,7 +137,7 @@ def _likely(
     tasks = batches(seeds, _BATCH)
     if kernel.curves is None:
         derived = list(chain.from_iterable(means.spread(partial(_publics, algorithm), tasks)))
-        turned = {u_of_edwards(key) for key in edwards}
+        turned = set(u_of_edwards(edwards))
         yield from (
             (algorithm, seed) for seed, public in zip(seeds, derived, strict=True) if public in known[algorithm]
         )
