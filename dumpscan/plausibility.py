@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import pairwise
+from urllib.parse import unquote_to_bytes
 
 from dumpscan.checksums import crc32_base62
 from dumpscan.model import Confidence
@@ -74,7 +75,8 @@ def harmlessly_named(match: Match) -> bool:
 _CODE = re.compile(
     rb"[(){}<>;`\\]|(?<![A-Za-z0-9])\$[A-Za-z_]|\$[A-Z_{(]|%[(sdxvl{]|^[./~]|://|^(?:null|none|nil|true|false|undefined|string|bool|int|str)\b"
     rb"|self\.|this\.|args\.|\.(?:get|env|format|py|js|c|h|cc|go|java|json|html|com|org)\b|^@|^&|^--"
-    rb"|\w\[|\|\w{3,}|environ|password|passwd|secret|^:[a-z]+(?::|\Z)",
+    rb"|\w\[|\|\w{3,}|environ|password|passwd|secret|^:[a-z]+(?::|\Z)"
+    rb"|^(?:returns?|rtype|raises?|param|type|arg|yields?|class|meth|func|attr|mod|exc|ref|doc):",
     re.I,
 )
 """Code, and the fields and roles of reStructuredText (``:param``, ``:class:``), which follow a name in a docstring."""
@@ -125,9 +127,9 @@ def url_password(match: Match) -> Verdict | None:
     if value.lower() in _METASYNTACTIC or _PLACEHOLDER.search(value) or re.search(rb"[<>{}$`\\\"'|^]|%s", value):
         return None
     if re.fullmatch(
-        rb"(?i)(?:my|your|the|some)?[-_]?pass(?:word|wd)?\d{0,4}|pw|pwd|secret|xyzzy|user(?:name)?|token|x-oauth-basic"
-        rb"|port|[a-z]|\d{1,5}",
-        value,
+        rb"(?i)(?:an?|my|your|the|some)?[-_ ]?(?:pass(?:word|wd)?\d{0,4}|secret)|pw|pwd|xyzzy|user(?:name)?|token"
+        rb"|x-oauth-basic|port|[a-z]|\d{1,5}",
+        unquote_to_bytes(value),  # "a%20secret", as the manual of httpx writes it
     ):
         return None
     if _EXAMPLE_HOST.match(match.text, match.end, match.end + 128) and plausible_password(match) is None:

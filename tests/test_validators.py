@@ -135,6 +135,8 @@ def test_pairs_take_the_near_secret() -> None:
         ("url-password", "<base62:12>", True),
         ("url-password", "mypassword", False),
         ("url-password", "xyzzy", False),
+        ("url-password", "a%20secret", False),
+        ("url-password", "a%20s3cret", True),
         ("named-token", "<hex:32>", True),
         ("token-like", "win32api.RegOpenKeyEx", False),
         ("token-like", "SG.<base62:22>.<base62:20>", True),
@@ -218,7 +220,7 @@ def test_plausible_passwords(value: str) -> None:
     "value",
     ["getpass.getpass()", "password", "None", "${DB_PASS}", "changeme", "%s", "self.secret", "<password>", "xxxxxxxx",
      "1.2.3.4", "utf8", "argv[1]", "required", "********", "{{password}}",
-     ":param", ":class:Name"],
+     ":param", ":class:Name", "return:", "rtype:"],
 )  # fmt: skip
 def test_implausible_passwords(value: str) -> None:
     assert judge("plausible-password", value) is None
