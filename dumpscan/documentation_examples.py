@@ -70,6 +70,8 @@ _DIGESTS = frozenset(
         "a6c814bc555ae62c7bd8b58ec07bf559",
         "ac0fd5fb36e32010bf895b3446954aab",  # pip's manual, topics/authentication
         "d5c6bd4536bfaa61421cff7e5f2f58ca",  # XMLSec's examples, verify4: a SAML assertion
+        "131a6c00534ce4fa3bd9a424e9055541",  # requests-oauthlib's manual: a token and its secret
+        "b55c3eb087132236aa6012e11ff722ef",
     )
 )
 
