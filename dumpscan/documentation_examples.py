@@ -72,6 +72,29 @@ _DIGESTS = frozenset(
         "d5c6bd4536bfaa61421cff7e5f2f58ca",  # XMLSec's examples, verify4: a SAML assertion
         "131a6c00534ce4fa3bd9a424e9055541",  # requests-oauthlib's manual: a token and its secret
         "b55c3eb087132236aa6012e11ff722ef",
+        # web3.js: private keys of its manual, as it writes them
+        "62b63bc4ca11f81caea87cbe0cfc2d60",
+        "b7a4257bddc7c4ed7a7b3d2b896c9bee",
+        "a012ab209802a0b6c4a514ef1cfa8acd",
+        "8e975be85d7dcb03553fb9a67ed86ca2",
+        "4497e629fd280cf84a7b70f9b4f4b8bd",
+        "f319e5f13ac7ba7db17e0d9ef36533f2",
+        "190f4f2670583e0ebfa60b59dcd08464",
+        "7c5eb7a1a8ba4215551fd00d19990d99",
+        "503c57c99d9c6d78762fbe667465b197",
+        "30ac7bda16ea628fd9bfeea0d0236567",
+        "62bd4921af06734d0c017bfbf4d8ba7b",
+        "ff7763fc1f7377df7f9b93ac66824173",
+        "96c60fedb8fc0d4b4235a894eeb71f36",
+        "7957e26005ebfdcf102fb8e8f6f1dd21",
+        "f76f5eb6b3ec49a14e805181034a48d5",
+        "58e21e2c17a7402df2d4b63c6b816ee6",
+        # ethers and web3.js: the access keys to public nodes that they share out among all who have none
+        "bcc1a4dcd108e532a71a863ad227d11c",
+        "0dec272a05c648a7a0be94748b3fccaf",
+        "eb4edce1ae410003a1cd58bd54cbf114",
+        "d1d2d26c32c0cf70253c53e0f5f4aa91",
+        "9e875745a9ef9e7217d3c31c800e2707",
     )
 )
 

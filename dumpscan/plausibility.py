@@ -115,8 +115,9 @@ _CLIENT_ID = re.compile(rb"client[-_]?id(?:entifier)?[\"']?\s{0,3}(?:=>|[:=])\s{
 
 
 def client_secret(match: Match) -> Verdict | None:
-    """What :func:`mixed` says of the value; the client's identifier, where it stands within 256 characters."""
-    verdict = mixed(match)
+    """What :func:`mixed` says of the value, unless it is code; the client's identifier, where it stands within 256
+    characters."""
+    verdict = None if _is_dotted_name(match.value) else mixed(match)
     near = list(_CLIENT_ID.finditer(match.text, max(0, match.start - 256), match.end + 256)) if verdict else []
     if not near:
         return verdict
@@ -130,7 +131,7 @@ def url_password(match: Match) -> Verdict | None:
     if value.lower() in _METASYNTACTIC or _PLACEHOLDER.search(value) or re.search(rb"[<>{}\[\]$`\\\"'|^]|%s", value):
         return None
     if re.fullmatch(
-        rb"(?i)(?:an?|my|your|the|some)?[-_ ]?(?:pass(?:word|wd)?\d{0,4}|secret)|pw|pwd|xyzzy|user(?:name)?|token"
+        rb"(?i)(?:an?|my|your|the|some)?[-_ ]?(?:pass(?:word|wd)?\d{0,4}|secret)|pw|pwd|psw|xyzzy|user(?:name)?|token"
         rb"|x-oauth-basic|port|[a-z]|\d{1,5}",
         unquote_to_bytes(value),  # "a%20secret", as the manual of httpx writes it
     ):
