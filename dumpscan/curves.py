@@ -74,11 +74,20 @@ EQUATIONS = {
 """SEC 2 version 2 (P-256, P-384, P-521, secp256k1) and RFC 5639."""
 
 
+ORDER_25519 = 2**252 + 27742317777372353535851937790883648493
+"""Of the generator of Curve25519 and of edwards25519: L of RFC 8032, section 5.1."""
+
+
+def montgomery_radix(modulus: int) -> int:
+    """R of arithmetic in Montgomery form, in words of 64 bits: the first power of 2**64 above ``modulus``."""
+    return 1 << 64 * -(-modulus.bit_length() // 64)
+
+
 @cache
 def montgomery_unit(curve: str) -> int:
     """What turns a coordinate in Montgomery form, of whole words of 64 bits, into the coordinate: the inverse of R."""
     p = EQUATIONS[curve].p
-    return pow(1 << -(-p.bit_length() // 64) * 64, -1, p)
+    return pow(montgomery_radix(p), -1, p)
 
 
 def curves_of(x: int, y: int, size: int) -> Iterator[str]:

@@ -94,7 +94,7 @@ def encodings(component: Component, big_endian: bool = False) -> Iterator[Encode
     """All encodings of ``component``, each different from the others; ``big_endian`` adds such a host's limbs."""
     makers = {
         "integer": _integer,
-        "limbs": _residue,
+        "limbs": _words,
         "number": _number,
         "scalar": _scalar,
         "octets": _secret_octets,
@@ -137,30 +137,27 @@ def _number(value: bytes, big_endian: bool) -> Iterator[Encoded]:
     """As programs compute with it, not as they write it out."""
     number = int.from_bytes(value, "big")
     yield Encoded("octets", value, RESIDUE)
-    padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
-    yield Encoded("words-msw-le32", _swap(padded, 4), RESIDUE)  # java.math.BigInteger.mag on a little-endian host
-    yield Encoded("words-msw-le64", _swap(padded, 8), RESIDUE)
-    yield from _limbs(value, big_endian)
+    yield from _words(value, big_endian)
+    yield Encoded("words-msw-le64", _swap(_padded(value), 8), RESIDUE)
     yield Encoded("digits-30-le32", _digits(number, 30, 4), RESIDUE)  # CPython int
     yield Encoded("digits-28-le32", _digits(number, 28, 4), RESIDUE)  # libtommath, 32-bit digits
     yield Encoded("digits-60-le64", _digits(number, 60, 8), RESIDUE)  # libtommath, 64-bit digits
-    yield Encoded("digits-63-le64", _digits(number, 63, 8), RESIDUE)  # bigmod of Go 1.20
 
 
-def _limbs(value: bytes, big_endian: bool) -> Iterator[Encoded]:
+def _words(value: bytes, big_endian: bool) -> Iterator[Encoded]:
+    """In the forms in which numbers of modular arithmetic were met."""
+    padded = _padded(value)
+    yield Encoded("words-msw-le32", _swap(padded, 4), RESIDUE)  # java.math.BigInteger.mag on a little-endian host
     yield Encoded("limbs-le", value[::-1], RESIDUE)
     if big_endian:
-        padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
         yield Encoded("limbs-be32", _swap(padded[::-1], 4), RESIDUE)
         yield Encoded("limbs-be64", _swap(padded[::-1], 8), RESIDUE)
+    yield Encoded("digits-63-le64", _digits(int.from_bytes(value, "big"), 63, 8), RESIDUE)  # bigmod of Go 1.20
 
 
-def _residue(value: bytes, big_endian: bool) -> Iterator[Encoded]:
-    """A number of modular arithmetic, in the forms in which any was met."""
-    yield from _limbs(value, big_endian)
-    padded = value.rjust(-(-len(value) // 8) * 8, b"\0")
-    yield Encoded("words-msw-le32", _swap(padded, 4), RESIDUE)
-    yield Encoded("digits-63-le64", _digits(int.from_bytes(value, "big"), 63, 8), RESIDUE)
+def _padded(value: bytes) -> bytes:
+    """In whole words of 64 bits."""
+    return value.rjust(-(-len(value) // 8) * 8, b"\0")
 
 
 def _scalar(value: bytes, big_endian: bool) -> Iterator[Encoded]:
@@ -275,18 +272,14 @@ def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
 def _huffman(value: bytes, whole: int) -> Iterator[Encoded]:
     """As HTTP/2 and HTTP/3 send it, in a header of its own or in that of Basic authentication."""
     characters = max(RESIDUE, min(len(value) // 8, 4 * RESIDUE))  # a long one would take most of the probes
-    for data in huffman_at_each_phase(value):
-        yield from _sent("hpack", data, least_octets(value, characters) if whole < len(value) else len(data))
-    for encoded in _base64(value, whole) if len(value) <= _LONGEST_BASIC else ():
-        if encoded.name == "base64":
-            for data in huffman_at_each_phase(encoded.data):
-                least = least_octets(encoded.data, encoded.residue)
-                yield from _sent("hpack-base64", data, least if whole < len(value) else len(data))
-
-
-def _sent(name: str, data: bytes, residue: int) -> Iterator[Encoded]:
-    if len(data) >= _SHORTEST_SENT:
-        yield Encoded(name, data, residue)
+    sent = [("hpack", value, characters)]
+    if len(value) <= _LONGEST_BASIC:
+        sent += (("hpack-base64", e.data, e.residue) for e in _base64(value, whole) if e.name == "base64")
+    for name, text, least in sent:
+        residue = least_octets(text, least)
+        for data in huffman_at_each_phase(text):
+            if len(data) >= _SHORTEST_SENT:
+                yield Encoded(name, data, residue if whole < len(value) else len(data))
 
 
 def _wide(name: str, text: str, residue: int, wraps: bool = False) -> Iterator[Encoded]:

@@ -298,21 +298,17 @@ class Windows(Sized, Iterable[Window], Protocol):
     """Windows, and about how many they are."""
 
 
-def _alone() -> bool:
-    return False
-
-
 def run(
     executor: Executor | None,
     jobs: int,
     work: Callable[[Job, Window], _Result],
     job: Job,
     windows: Windows,
-    crowded: Callable[[], bool] = _alone,
+    crowded: Callable[[], bool] = bool,
 ) -> Iterator[_Result]:
     """The results of ``work(job, window)`` in the order of ``windows``; in this process if ``executor`` is None.
 
-    As long as it is ``crowded``, one of ``jobs`` processors is left to other work.
+    As long as it is ``crowded`` (by default it never is), one of ``jobs`` processors is left to other work.
     """
     if executor is None:
         for window in windows:

@@ -271,7 +271,7 @@ def ed25519_scalar_key(
         key = ed25519.Ed25519PublicKey.from_public_bytes(public)
     except ValueError:
         return None
-    parts = (Component("scalar", scalar, "scalar"), *telltales.of_ed25519(int.from_bytes(scalar, "little")))
+    parts = _scalar_components(scalar)
     return Candidate(
         kind="ed25519-private-key",
         title="Ed25519 private key",
@@ -287,6 +287,11 @@ def ed25519_scalar_key(
     )
 
 
+def _scalar_components(scalar: bytes) -> tuple[Component, ...]:
+    """The scalar of an Ed25519 key (little-endian), and what follows from it."""
+    return (Component("scalar", scalar, "scalar"), *telltales.of_ed25519(int.from_bytes(scalar, "little")))
+
+
 def _okp_components(algorithm: str, seed: bytes) -> tuple[Component, ...]:
     """The seed, and what libraries keep of its hash (RFC 8032, section 5.1.5): the scalar and the prefix."""
     parts = [Component("seed", seed)]
@@ -295,8 +300,7 @@ def _okp_components(algorithm: str, seed: bytes) -> tuple[Component, ...]:
         parts.append(Component("hash", bytes(digest)))
         digest[0] &= 248
         digest[31] = digest[31] & 63 | 64
-        parts.append(Component("scalar", bytes(digest[:32]), "scalar"))
-        parts += telltales.of_ed25519(int.from_bytes(digest[:32], "little"))
+        parts += _scalar_components(bytes(digest[:32]))
     elif algorithm == "ed448":
         digest = bytearray(hashlib.shake_256(seed).digest(114))
         parts.append(Component("hash", bytes(digest)))

@@ -28,16 +28,8 @@ from __future__ import annotations
 
 from math import gcd
 
-from dumpscan.curves import EQUATIONS
+from dumpscan.curves import EQUATIONS, ORDER_25519, montgomery_radix
 from dumpscan.model import Component
-
-_ORDER_25519 = 2**252 + 27742317777372353535851937790883648493
-"""L of RFC 8032, section 5.1."""
-
-
-def montgomery_radix(modulus: int) -> int:
-    """R: the first power of 2**64 above ``modulus``."""
-    return 1 << 64 * -(-modulus.bit_length() // 64)
 
 
 def of_rsa(p: int, q: int) -> tuple[Component, ...]:
@@ -70,9 +62,9 @@ def of_ec(curve: str, d: int) -> tuple[Component, ...]:
 
 def of_ed25519(scalar: int) -> tuple[Component, ...]:
     """Those of the scalar of an Ed25519 key: reduced, and in Montgomery form."""
-    reduced = scalar % _ORDER_25519
-    radix = montgomery_radix(_ORDER_25519)
-    return _residue("s", reduced, _ORDER_25519), _residue("rs", reduced * radix % _ORDER_25519, _ORDER_25519)
+    reduced = scalar % ORDER_25519
+    turned = reduced * montgomery_radix(ORDER_25519) % ORDER_25519
+    return _residue("s", reduced, ORDER_25519), _residue("rs", turned, ORDER_25519)
 
 
 def _residue(name: str, number: int, modulus: int) -> Component:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from numpy.typing import NDArray
 
 from dumpscan import kernel
-from dumpscan.curves import EQUATIONS, montgomery_unit
+from dumpscan.curves import EQUATIONS, montgomery_radix, montgomery_unit
 from dumpscan.keys import CURVES, ec_key, point_of
 from dumpscan.matchers.integers import DIGITS
 from dumpscan.matchers.java_scalars import JAVA_WORDS
@@ -26,7 +26,6 @@ from dumpscan.prove.means import Means, batches
 from dumpscan.prove.multiples import among, limbs, limbs_of, low_x_of_multiples
 from dumpscan.prove.pointers import pointed_integers
 from dumpscan.prove.projective import projective_points
-from dumpscan.telltales import montgomery_radix
 
 MAX_TESTS = 1_000_000
 """Scalar multiplications of one dump, 10 to 200 µs each, with AVX-512 IFMA 1 to 20, without a compiler 50 to 900; more

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dumpscan import kernel
-from dumpscan.curves import EQUATIONS, Curve
+from dumpscan.curves import EQUATIONS, ORDER_25519, Curve
 from dumpscan.keys import point_of
 
 Limbs = NDArray[np.uint64]
@@ -42,7 +42,7 @@ def _root(square: int, p: int) -> int:
 
 
 MONTGOMERY = {
-    "x25519": Montgomery(2**255 - 19, 486662, 9, 2**252 + 0x14DEF9DEA2F79CD65812631A5CF5D3ED),
+    "x25519": Montgomery(2**255 - 19, 486662, 9, ORDER_25519),
     "x448": Montgomery(
         2**448 - 2**224 - 1,
         156326,

@@ -7,9 +7,9 @@ seed: ring, Tor, wallets with derived keys.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, islice
 
 import numpy as np
@@ -22,7 +22,7 @@ from dumpscan.prove.beside import beside
 from dumpscan.prove.lone import LoneValues
 from dumpscan.prove.means import Means, batches
 from dumpscan.prove.montgomery import low_x_of_publics, low_x_of_seeds, u_of_edwards
-from dumpscan.prove.multiples import among
+from dumpscan.prove.multiples import Limbs, among
 
 MAX_TESTS = 500_000
 """Public keys of one algorithm that are derived for one dump, 10 to 100 µs each, with AVX-512 IFMA 2 to 10, without a
@@ -55,25 +55,51 @@ def prove(
 ) -> list[Candidate]:
     """Keys whose seed is among ``clues`` (kinds ``okp-structure`` and ``octets-alone``)."""
     lone = LoneValues([*clues, *beside(publics, ALGORITHMS, means, limits)])
-    known: dict[str, set[bytes]] = {a: {k.point for k in publics if k.algorithm == a} for a in ALGORITHMS}
-    for algorithm in ("ed25519", "x25519"):
-        known[algorithm] |= lone.of_size(32).keys()
+    known = {a: _Known(a, publics, lone) for a in ALGORITHMS}
     told = dict(_structures(clues, read))
-    likely = [seed for algorithm in ALGORITHMS for seed in _likely(algorithm, lone, known, means, limits)]
+    likely = dict.fromkeys(seed for a in ALGORITHMS for seed in _likely(a, lone, known, means, limits))
+    scalars = [octets for algorithm, octets in likely if algorithm == _SCALAR]
+    keys = chain(
+        _of_seeds(told, [seed for seed in likely if seed[0] != _SCALAR], known, lone),
+        _of_scalars(scalars, known["ed25519"], lone, means),
+        _expanded(lone),
+    )
     found: dict[bytes, Candidate] = {}
-    for algorithm, seed in dict.fromkeys((*told, *likely)):
-        if algorithm == _SCALAR:
-            continue
-        public = okp_public(algorithm, seed)
-        if public == told.get((algorithm, seed)) or public in known[algorithm]:
-            key = okp_key(algorithm, seed, public=public, spans=lone.places(seed), encoding="octets")
-            if key:
-                found.setdefault(key.identity, key)
-    for key in _of_scalars([seed for algorithm, seed in likely if algorithm == _SCALAR], known["ed25519"], lone, means):
-        found.setdefault(key.identity, key)
-    for key in _expanded(lone):
+    for key in keys:
         found.setdefault(key.identity, key)
     return list(found.values())
+
+
+class _Known:
+    """The public keys of an algorithm: those that are named, and of 32 bytes all lone values, which may be one."""
+
+    def __init__(self, algorithm: str, publics: Sequence[PublicKey], lone: LoneValues) -> None:
+        self.algorithm = algorithm
+        size = okp_seed_size(algorithm)  # and that of a public key
+        named = (key.point for key in publics if key.algorithm == algorithm and len(key.point) == size)
+        self.keys = dict.fromkeys(chain(named, lone.of_size(size) if size == 32 else ()))
+
+    @cached_property
+    def low_x(self) -> Limbs:
+        """See :func:`dumpscan.prove.montgomery.low_x_of_publics`, in order."""
+        return np.sort(low_x_of_publics(self.algorithm, list(self.keys)))
+
+    @cached_property
+    def by_u(self) -> dict[bytes, bytes]:
+        """Those of Ed25519 by what they are as ones of X25519."""
+        return dict(zip(u_of_edwards(list(self.keys)), self.keys, strict=True))
+
+
+def _of_seeds(
+    told: Mapping[_Seed, bytes], likely: Iterable[_Seed], known: Mapping[str, _Known], lone: LoneValues
+) -> Iterator[Candidate]:
+    """The keys of seeds to which a structure tells the public key, or which is known."""
+    for algorithm, seed in dict.fromkeys((*told, *likely)):
+        public = okp_public(algorithm, seed)
+        if public == told.get((algorithm, seed)) or public in known[algorithm].keys:
+            key = okp_key(algorithm, seed, public=public, spans=lone.places(seed), encoding="octets")
+            if key:
+                yield key
 
 
 def _expanded(lone: LoneValues) -> Iterator[Candidate]:
@@ -89,12 +115,10 @@ def _expanded(lone: LoneValues) -> Iterator[Candidate]:
                 yield replace(key, evidence="prefix derived from the seed")
 
 
-def _of_scalars(scalars: Sequence[bytes], known: Set[bytes], lone: LoneValues, means: Means) -> Iterator[Candidate]:
+def _of_scalars(scalars: Iterable[bytes], known: _Known, lone: LoneValues, means: Means) -> Iterator[Candidate]:
     """The keys of ``scalars`` whose public key is in ``known``, with the prefix where it stands behind the scalar."""
-    publics = list(known) if scalars else []
-    by_u = dict(zip(u_of_edwards(publics), publics, strict=True))
     for scalar in scalars:
-        public = by_u.get(okp_public("x25519", scalar))
+        public = known.by_u.get(okp_public("x25519", scalar))
         if public is None:
             continue
         places = lone.places(scalar)
@@ -119,33 +143,31 @@ def _structures(clues: Clues, read: Read) -> Iterator[tuple[_Seed, bytes]]:
 
 
 def _likely(
-    algorithm: str, lone: LoneValues, known: Mapping[str, Set[bytes]], means: Means, limits: list[str]
+    algorithm: str, lone: LoneValues, known: Mapping[str, _Known], means: Means, limits: list[str]
 ) -> Iterator[_Seed]:
     """Lone values that may have their public key in ``known``: with the compiled kernel by 64 of its bits.
 
     What X25519 multiplies with is what Ed25519 does, so that one multiplication tells both.
     """
-    size = okp_seed_size(algorithm)  # and that of a public key
-    keys = [key for key in known[algorithm] if len(key) == size]
-    edwards = [key for key in known["ed25519"] if len(key) == size] if algorithm == "x25519" else []
-    seeds = list(lone.of_size(size)) if keys or edwards else []
+    mine, edwards = known[algorithm], known["ed25519"]
+    seeds = list(lone.of_size(okp_seed_size(algorithm))) if mine.keys else []
     if len(seeds) > MAX_TESTS:
         limits.append("more OKP seeds to test than the limit of one dump")
         del seeds[MAX_TESTS:]
     if not seeds:
         return
     tasks = batches(seeds, _BATCH)
+    scalars: Iterable[bytes] = ()
     if kernel.curves is None:
         derived = list(chain.from_iterable(means.spread(partial(_publics, algorithm), tasks)))
-        turned = set(u_of_edwards(edwards))
-        yield from (
-            (algorithm, seed) for seed, public in zip(seeds, derived, strict=True) if public in known[algorithm]
-        )
-        scalars = [seed for seed, public in zip(seeds, derived, strict=True) if public in turned]
+        yield from ((algorithm, seed) for seed, public in zip(seeds, derived, strict=True) if public in mine.keys)
+        if algorithm == "x25519":
+            scalars = (seed for seed, public in zip(seeds, derived, strict=True) if public in edwards.by_u)
     else:
         found = np.concatenate(list(means.spread(partial(low_x_of_seeds, algorithm), tasks)))
-        yield from ((algorithm, seeds[at]) for at in among(found, np.sort(low_x_of_publics(algorithm, keys))))
-        scalars = [seeds[at] for at in among(found, np.sort(low_x_of_publics("ed25519", edwards)))] if edwards else []
+        yield from ((algorithm, seeds[at]) for at in among(found, mine.low_x))
+        if algorithm == "x25519":
+            scalars = (seeds[at] for at in among(found, edwards.low_x))
     yield from ((_SCALAR, seed) for seed in scalars if _is_clamped(seed))
 
 

@@ -51,15 +51,22 @@ def views(core: Path, executable: str) -> str:
     return done.stdout.replace(str(core), "CORE")
 
 
-def test_a_token_in_utf_8_and_utf_16_is_one_finding(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLDER]
-    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+def core_of(
+    source: str, folder: Path, *arguments: str | Path, told: str = "", says: str = "ready", **more: object
+) -> Path:
+    """The core of a program in Python, which was told a line and has said one."""
+    command = [sys.executable, "-c", source, *arguments]
+    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **more) as process:
         assert process.stdin
         assert process.stdout
-        process.stdin.write(TOKEN.encode() + b"\n")
+        process.stdin.write(f"{told}\n".encode() if told else b"")
         process.stdin.flush()
-        assert process.stdout.readline().strip() == b"ready"
-        core = gcore(process.pid, tmp_path)
+        assert process.stdout.readline().decode().strip() == says
+        return gcore(process.pid, folder)
+
+
+def test_a_token_in_utf_8_and_utf_16_is_one_finding(tmp_path: Path) -> None:
+    core = core_of(HOLDER, tmp_path, told=TOKEN)
     content = core.read_bytes()
     wide = TOKEN.encode("utf-16-le")
     assert TOKEN.encode() in content
@@ -89,11 +96,7 @@ def test_pem_and_der_buffers_of_openssl(kind: str, tmp_path: Path) -> None:
     pem = write_key(key, tmp_path / "key.pem")
     der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (tmp_path / "key.der").write_bytes(der)
-    command: list[str | Path] = [sys.executable, "-c", READER, pem, tmp_path / "key.der"]
-    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        assert process.stdout.readline().strip() == b"ready"
-        buffers = gcore(process.pid, tmp_path)
+    buffers = core_of(READER, tmp_path, pem, tmp_path / "key.der")
     signing = ["openssl", "dgst", "-sha256", "-sign", str(pem)]
     with running(signing, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin
@@ -171,12 +174,7 @@ input()
 def test_the_key_of_an_hmac_in_its_padded_form(tmp_path: Path) -> None:
     """Python's own HMAC leaves the key XORed with 0x36 and 0x5c behind, as Go's and Java's do."""
     key = expand("<base62:40>")
-    environment = {**os.environ, "JWT_SECRET": key}
-    command = [sys.executable, "-c", AUTHENTICATOR]
-    with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
-        assert process.stdout
-        assert process.stdout.readline().strip() == b"ready"
-        core = gcore(process.pid, tmp_path)
+    core = core_of(AUTHENTICATOR, tmp_path, env={**os.environ, "JWT_SECRET": key})
     copy = tmp_path / "copy"
     redact_path(str(core), copy, Options(jobs=1))
     before, after = core.read_bytes(), copy.read_bytes()
@@ -201,14 +199,7 @@ def test_a_token_that_was_sent_by_http_2(tmp_path: Path) -> None:
     """It is in the connection's buffers as a Huffman code."""
     sent = next(huffman_at_each_phase(f"Bearer {TOKEN}".encode()))
     with granian(make_keys(tmp_path), "p256") as (_, port):
-        command = [sys.executable, "-c", HTTP_2, f"https://127.0.0.1:{port}/"]
-        with running(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin
-            assert process.stdout
-            process.stdin.write(TOKEN.encode() + b"\n")
-            process.stdin.flush()
-            assert process.stdout.readline().strip() == b"HTTP/2"
-            core = gcore(process.pid, tmp_path)
+        core = core_of(HTTP_2, tmp_path, f"https://127.0.0.1:{port}/", told=TOKEN, says="HTTP/2")
     copy = tmp_path / "copy"
     redact_path(str(core), copy, Options(jobs=1))
     pieces = [sent[at : at + 12] for at in range(8, len(sent) - 11)]
