@@ -133,7 +133,7 @@ def url_password(match: Match) -> Verdict | None:
     if re.fullmatch(
         rb"(?i)(?:an?|my|your|the|some)?[-_ ]?(?:pass(?:word|wd)?\d{0,4}|secret)|pw|pwd|psw|xyzzy|user(?:name)?|token"
         rb"|x-oauth-basic|port|[a-z]|\d{1,5}",
-        unquote_to_bytes(value),  # "a%20secret", as the manual of httpx writes it
+        plain := unquote_to_bytes(value),  # "a%20secret", as the manual of httpx writes it
     ):
         return None
     if _EXAMPLE_HOST.match(match.text, match.end, match.end + 128) and plausible_password(match) is None:
@@ -142,7 +142,7 @@ def url_password(match: Match) -> Verdict | None:
     if user and (user[1], value) in _DEFAULT_ACCOUNTS:
         return None
     public = {"user": user[1].decode("ascii")} if user else {}
-    return Verdict(public=public) if len(set(value)) > 2 else None
+    return Verdict(public=public, password=plain if plain != value else b"") if len(set(value)) > 2 else None
 
 
 def basic_auth(match: Match) -> Verdict | None:
@@ -153,7 +153,8 @@ def basic_auth(match: Match) -> Verdict | None:
     user, _, password = decoded.partition(b":")
     if is_placeholder(password):
         return None
-    return Verdict(Confidence.VALIDATED, "base64 of user:password", public={"user": user.decode("ascii")[:64]})
+    public = {"user": user.decode("ascii")[:64]}
+    return Verdict(Confidence.VALIDATED, "base64 of user:password", public=public, password=password)
 
 
 def uuid_random(match: Match) -> Verdict | None:

@@ -298,7 +298,7 @@ def sasl_plain(match: Match) -> Verdict | None:
     if len(parts) != 3 or not parts[1] or not parts[2] or is_placeholder(parts[2]):
         return None
     public = {"user": parts[1].decode("utf-8", "replace")[:64]}
-    return Verdict(Confidence.VALIDATED, "base64 of a SASL PLAIN message", public=public)
+    return Verdict(Confidence.VALIDATED, "base64 of a SASL PLAIN message", public=public, password=parts[2])
 
 
 def twitter_bearer(match: Match) -> Verdict | None:

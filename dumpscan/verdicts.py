@@ -27,7 +27,8 @@ class Match:
 class Verdict:
     """What a validator found out; a field that is ``None`` leaves what the signature states.
 
-    ``span`` moves the secret within ``Match.text``; ``kind`` and ``title`` name what it turned out to be.
+    ``span`` moves the secret within ``Match.text``; ``kind`` and ``title`` name what it turned out to be. ``password``
+    is what the secret encodes, and may stand elsewhere by itself.
     """
 
     confidence: Confidence | None = None
@@ -37,6 +38,7 @@ class Verdict:
     span: tuple[int, int] | None = None
     kind: str | None = None
     title: str | None = None
+    password: bytes = field(default=b"", repr=False)
 
 
 Validator = Callable[[Match], Verdict | None]

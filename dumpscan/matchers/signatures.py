@@ -332,13 +332,16 @@ def _judge(rule: Signature, piece: Piece, start: int, end: int) -> tuple[Candida
 
 
 def _candidate(rule: Signature, piece: Piece, value: bytes, at: tuple[int, int], verdict: Verdict) -> Candidate:
+    components = [Component("value", value, "text")]
+    if verdict.password:
+        components.append(Component("password", verdict.password, "text"))
     return Candidate(
         kind=verdict.kind or rule.kind,
         title=verdict.title or rule.title,
         identity=value,
         spans=(Span(*piece.outer(*at)),),
         encoding=piece.encoding,
-        components=(Component("value", value, "text"),),
+        components=tuple(components),
         severity=rule.severity if verdict.severity is None else verdict.severity,
         confidence=rule.confidence if verdict.confidence is None else verdict.confidence,
         evidence=verdict.evidence or "documented format",

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.signatures import MOST_JUDGED, SignatureMatcher
 from dumpscan.model import Candidate, Clue, Confidence, Severity, Span
+from dumpscan.scan import Options, scan_source
 from dumpscan.signature_check import run
 from dumpscan.signature_examples import expand
 from dumpscan.signatures_loader import load
+from tests.makers.source import BytesSource
 
 MATCHER = SignatureMatcher(load())
 TOKEN = expand("ghp_<base62:30><crc32>")
@@ -204,3 +206,20 @@ def test_matches_beyond_the_limit_are_told(monkeypatch: pytest.MonkeyPatch) -> N
         items = list(MATCHER.match(View(memoryview(data), (Span(0, len(data)),)), [Hit(anchor, at) for at in places]))
         assert [item.note for item in items if isinstance(item, Clue)] == told
         assert len([item for item in items if isinstance(item, Candidate)]) == 9
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        (b"Authorization: Basic " + base64.b64encode(b"anna:Zq7-tannenbaum-41x"), b"Zq7-tannenbaum-41x"),
+        (b"AUTH PLAIN " + base64.b64encode(b"\0anna\0Zq7-tannenbaum-41x"), b"Zq7-tannenbaum-41x"),
+        (b"postgres://anna:Zq7%40tannenbaum%2F41x@db.corp.net/x", b"Zq7@tannenbaum/41x"),
+    ],
+)
+def test_what_credentials_encode_is_looked_for_by_itself(written: bytes, password: bytes) -> None:
+    """A server has decoded them: haproxy's list of users, the buffer of a decoder."""
+    data = bytes(64) + written + bytes(200) + b"anna\0" + password + bytes(64)
+    report = scan_source(BytesSource(data), "d", Options(jobs=1)).report
+    at = data.rindex(password)
+    places = [(o.offset, o.length, o.component) for f in report.findings for o in f.occurrences]
+    assert (at, len(password), "password") in places
