@@ -13,7 +13,11 @@ setup(
             py_limited_api=True,
             optional=True,
         )
-        for name, parts in (("_kernel", ()), ("_curves", ("_curves_ifma.h",)))
+        for name, parts in (
+            ("_kernel", ()),
+            ("_curves", ("_curves_ifma.h",)),
+            ("_literals", ("_literals_vectors.h",)),
+        )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

@@ -2,6 +2,7 @@
 
 mixed.raw      cores of a JVM and of a Python process with NumPy arrays, one after the other
 zeros.core     core of an idle JVM with a large, mostly untouched heap
+keys.core      core of a Python process with a hundred keys of RSA-2048
 adversarial/   one content that is hard for scanners in each file
 """
 
@@ -49,6 +50,15 @@ print('ready', flush=True)
 time.sleep(600)
 """
 
+_KEYS = """
+import time
+from cryptography.hazmat.primitives.asymmetric import rsa
+keep = [rsa.generate_private_key(65537, 2048) for _ in range(100)]
+keep += [key.private_numbers().d.bit_length() for key in keep]
+print('ready', flush=True)
+time.sleep(600)
+"""
+
 
 @contextmanager
 def _ready(*command: str) -> Iterator[int]:
@@ -87,7 +97,8 @@ def make(folder: Path) -> dict[str, Path]:
             for part in (java, array):
                 out.write(part.read_bytes())
     zeros = _core(folder, "zeros.core", "java", "-Xmx1500m", "-Xms1500m", "-XX:+AlwaysPreTouch", str(source), "40")
-    files = {"mixed": mixed, "zeros": zeros, "jvm": java, "numpy": array}
+    keys = _core(folder, "keys.core", sys.executable, "-c", _KEYS)
+    files = {"mixed": mixed, "zeros": zeros, "jvm": java, "numpy": array, "keys": keys}
     hostile = folder / "adversarial"
     hostile.mkdir(exist_ok=True)
     for name, content in _adversarial():

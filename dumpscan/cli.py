@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -20,12 +20,13 @@ from dumpscan.config import find_config, read_config
 from dumpscan.containers.folder import NAME as FOLDER
 from dumpscan.containers.opening import UNREAD, kinds
 from dumpscan.decoders import WRAPPERS
-from dumpscan.errors import DumpscanError, IncompleteError, RedactionError, UsageError
+from dumpscan.errors import DumpscanError, IncompleteError, UsageError
 from dumpscan.formats.registry import formats
 from dumpscan.mask import printable
 from dumpscan.model import Confidence, Coverage, DumpReport, Finding, PublicKey, Report, Severity, Unread
-from dumpscan.parts import create_private, part_beside, remove
+from dumpscan.parts import remove
 from dumpscan.protect import forbid_core_dumps
+from dumpscan.report.output import report_output
 from dumpscan.report.signature_reference import markdown
 from dumpscan.report.writers import WRITERS
 from dumpscan.scan import Options, Progress, counts, silent
@@ -98,7 +99,7 @@ def scan(dumps: tuple[str, ...], writer: str, output: Path | None, timings: bool
         codes.append(EXIT[done.report.verdict])
         if timings:
             _tell_timings(done.seconds)
-    with _output(output) as out:
+    with report_output(output) as out:
         WRITERS[writer](Report(__version__, ruleset.digest, tuple(reports)), out)
     return max(codes)
 
@@ -140,7 +141,7 @@ def redact(
         )
     if report:
         try:
-            with _output(report) as out:
+            with report_output(report) as out:
                 WRITERS["json"](Report(__version__, ruleset.digest, (done.report,)), out)
         except BaseException:  # what ends with another code than 0 leaves no copy
             remove(copy)
@@ -168,7 +169,7 @@ def baseline(dumps: tuple[str, ...], output: Path | None, **common: Any) -> int:
         with _progress(common) as progress:
             report = scan_any(path, options, progress).report
         found.extend(finding for finding in report.findings if counts(finding, options))
-    with _output(output) as out:
+    with report_output(output) as out:
         out.write(dump_baseline(found))
     return 0
 
@@ -296,25 +297,6 @@ def _keep_inputs(output: Path | None, inputs: Sequence[str]) -> None:
         raise UsageError(f"{output} is a directory")
     if not output.parent.is_dir():
         raise UsageError(f"no directory {output.parent}")
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that gets its name only when it is complete."""
-    if path is None:
-        out = io.StringIO()
-        out.isatty = sys.stdout.isatty  # type: ignore[method-assign]
-        yield out
-        sys.stdout.write(out.getvalue())
-        sys.stdout.flush()
-        return
-    try:
-        with part_beside(path) as part:
-            with os.fdopen(create_private(part), "w", encoding="utf-8") as file:
-                yield file
-            part.replace(path)
-    except OSError as error:
-        raise RedactionError(f"cannot write {path}: {error.strerror}") from None
 
 
 @contextmanager

@@ -19,8 +19,13 @@ native: ModuleType | None = None
 curves: ModuleType | None = None
 """dumpscan/_curves.c: the arithmetic of elliptic curves. It needs integers of 128 bits, which some compilers lack."""
 
+literals: ModuleType | None = None
+"""dumpscan/_literals.c: the search for literals."""
+
 if sys.byteorder == "little" and os.environ.get("DUMPSCAN_KERNEL") != "numpy":
     with contextlib.suppress(ImportError):  # built without a compiler
         native = importlib.import_module("dumpscan._kernel")
     with contextlib.suppress(ImportError):
         curves = importlib.import_module("dumpscan._curves")
+    with contextlib.suppress(ImportError):
+        literals = importlib.import_module("dumpscan._literals")

@@ -1,32 +1,35 @@
-"""One pass over bytes for thousands of literals: Hyperscan where it is installed, YARA elsewhere.
+"""One pass over bytes for thousands of literals: a kernel in C, Hyperscan, or YARA.
 
-Both engines give the same hits (a test holds them equal). Hyperscan holds the GIL while it scans, so parallel
-work needs processes. Case matters; every occurrence is reported, overlapping ones too.
+All engines give the same hits (a test holds them equal). Case matters; every occurrence is reported, overlapping ones
+too. Which is the fastest depends on the processor and on how many literals there are: docs/performance.md.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import platform
 from array import array
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
-import yara
+import numpy as np
 
-from dumpscan import cache
-
-try:
-    import hyperscan
-except ImportError:  # no wheel for this platform: slower, same findings
-    hyperscan = None  # type: ignore[assignment]
+from dumpscan import kernel
+from dumpscan.cache import kept
 
 HIT_CAP = 100_000
 """Hits taken from one buffer. More means a buffer that is made of anchors; the rest is given up, and said."""
+
+SHORTEST = 4
+"""Bytes of a literal that the kernel looks for, at least; shorter ones are left to the others."""
+
+_MOST_OF_KERNEL, _MOST = 1_000_000, 160_000
+"""Literals that one search takes: 100 bytes each in the kernel's tables, and 2,500 in Hyperscan's database."""
 
 _YARA_SET = 8_000
 """Strings in one YARA rule; YARA refuses rules with more than 10,000."""
@@ -40,14 +43,36 @@ class LiteralSearch(Protocol):
         ...
 
 
+class _Kernel:
+    def __init__(self, literals: Sequence[bytes]) -> None:
+        assert kernel.literals is not None
+        self._find = kernel.literals.find
+        self._table = kernel.literals.compile(b"".join(literals), array("I", map(len, literals)))
+
+    def search(self, data: memoryview, cap: int = HIT_CAP) -> tuple[list[tuple[int, int]], bool]:
+        found = np.empty((cap, 2), np.int64)
+        count = self._find(self._table, data, found)
+        hits = found[:count]
+        hits = hits[np.lexsort((hits[:, 1], hits[:, 0]))]
+        return list(zip(hits[:, 1].tolist(), hits[:, 0].tolist(), strict=True)), count > cap
+
+
 _ESCAPED = [f"\\x{byte:02x}".encode() for byte in range(256)]
+
+
+@cache
+def _hyperscan() -> Any:
+    """The module, or None: there is no wheel for each platform. It is imported where it is needed, as YARA is."""
+    with contextlib.suppress(ImportError):
+        return importlib.import_module("hyperscan")
+    return None
 
 
 def _cache_key(literals: Sequence[bytes]) -> str:
     """Changes with the literals, the engine and the processor that the database was compiled for."""
     lengths = array("I", map(len, literals))
     digest = hashlib.sha256(b"".join([lengths.tobytes(), *literals]))
-    version = getattr(hyperscan, "__version__", "")
+    version = getattr(_hyperscan(), "__version__", "")
     return f"{digest.hexdigest()} {version} {platform.machine()} {_processor()}"
 
 
@@ -59,6 +84,7 @@ def _processor() -> str:
 
 
 def _compiled(literals: Sequence[bytes]) -> Any:
+    hyperscan = _hyperscan()
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     # Escaped regular expressions, not the literal API: its Python binding stops at a NUL byte.
     expressions = [b"".join(_ESCAPED[byte] for byte in literal) for literal in literals]
@@ -67,6 +93,7 @@ def _compiled(literals: Sequence[bytes]) -> Any:
 
 
 def _loaded(stored: bytes) -> Any:
+    hyperscan = _hyperscan()
     database = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK)
     database.scratch = hyperscan.Scratch(database)
     return database
@@ -77,9 +104,8 @@ class _Hyperscan:
         self._lengths = [len(literal) for literal in literals]
         compiled = partial(_compiled, literals)
         if cached:
-            self._database = cache.kept(
-                _cache_key(literals), compiled, hyperscan.dumpb, _loaded, (hyperscan.HyperscanError,)
-            )
+            hyperscan = _hyperscan()
+            self._database = kept(_cache_key(literals), compiled, hyperscan.dumpb, _loaded, (hyperscan.HyperscanError,))
         else:
             self._database = compiled()
 
@@ -92,7 +118,7 @@ class _Hyperscan:
             add((literal, end - lengths[literal]))
             return True if len(hits) > cap else None
 
-        with contextlib.suppress(hyperscan.ScanTerminated):
+        with contextlib.suppress(_hyperscan().ScanTerminated):
             self._database.scan(data, match_event_handler=on_match)
         capped = len(hits) > cap
         del hits[cap:]
@@ -102,7 +128,9 @@ class _Hyperscan:
 
 class _Yara:
     def __init__(self, literals: Sequence[bytes]) -> None:
-        self._sets: list[yara.Rules] = []
+        import yara
+
+        self._sets: list[Any] = []
         for first in range(0, len(literals), _YARA_SET):
             strings = "".join(
                 f"$s{first + i} = {{ {literal.hex()} }}\n"
@@ -132,19 +160,42 @@ class _Nothing:
         return [], False
 
 
-def engine_name() -> str:
-    """``hyperscan`` or ``yara``: what :func:`literal_search` uses by default."""
-    return "yara" if hyperscan is None else "hyperscan"
+def engines() -> tuple[str, ...]:
+    """The engines that there are: ``kernel``, ``hyperscan``, ``yara``."""
+    there = {"kernel": kernel.literals is not None, "hyperscan": _hyperscan() is not None, "yara": True}
+    return tuple(name for name in there if there[name])
+
+
+_KERNEL_FROM = {True: 64, False: 32}
+"""Bytes that the kernel has to look at together to be preferred to Hyperscan: for literals whose compiled form is kept,
+and for others, which Hyperscan takes longer to compile than to look for."""
+
+
+def _fastest(cached: bool) -> str:
+    if kernel.literals is not None and kernel.literals.vectors() >= _KERNEL_FROM[cached]:
+        return "kernel"
+    there = engines()
+    return next(name for name in ("hyperscan", "kernel", "yara") if name in there)
+
+
+def most_literals() -> int:
+    """How many literals from a dump the default engine can look for in bounded memory."""
+    return _MOST_OF_KERNEL if _fastest(cached=False) == "kernel" else _MOST
 
 
 def literal_search(literals: Sequence[bytes], engine: str | None = None, *, cached: bool = False) -> LiteralSearch:
     """Compile ``literals`` (none of them empty) for searching.
 
-    ``engine`` is ``hyperscan``, ``yara`` or the default. ``cached`` keeps what is compiled for the next run: never for
-    literals that come from a dump.
+    ``engine`` is one of :func:`engines`, or by default the fastest. ``cached`` keeps what is compiled for the next run:
+    never for literals that come from a dump.
     """
     if not literals:
         return _Nothing()
-    if (engine or engine_name()) == "hyperscan":
+    engine = engine or _fastest(cached)
+    if engine == "kernel" and min(map(len, literals)) < SHORTEST:
+        engine = engines()[1]
+    if engine == "kernel":
+        return _Kernel(literals)
+    if engine == "hyperscan":
         return _Hyperscan(literals, cached)
     return _Yara(literals)

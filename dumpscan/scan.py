@@ -138,7 +138,9 @@ def scan_source(
                 state.limits["page borders of the virtual memory too many to be looked across"] += windows.left_out
             heap = _read_heap(state, source, layout)
             _prove(state, source, layout, options, executor)
+        started = time.perf_counter()
         _sweep(state, job, windows, options, layout, progress)
+        state.seconds["sweep"] += time.perf_counter() - started  # type: ignore[assignment]
         return _finish(state, source, path, layout, options, (*layout.unread, *unread), digest.result(), heap)
 
 

@@ -6,31 +6,33 @@ probe; one literal search finds the probes, and each hit is extended to both sid
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import repeat
 from uuid import uuid4
 
 from dumpscan.encodings import SIGNED_LIMBS, Encoded, encodings, sweepable
 from dumpscan.engine import Job, read_window
-from dumpscan.literals import LiteralSearch, literal_search
+from dumpscan.literals import LiteralSearch, literal_search, most_literals
 from dumpscan.model import Component, Span
 from dumpscan.windows import Window
 
-PROBE_CAP = 160_000
-"""Probes in one sweep; secrets that do not fit are not swept, and that is a limit of the report."""
-
 _EDGE = 64
 _MIN_VARIETY = 4
+_ZERO = {0}
 
 
 @dataclass(frozen=True, slots=True)
 class Needle:
-    """One encoding of one component of the secret with index ``secret``."""
+    """One encoding of one component of the secret with index ``secret``; probes are ``size`` bytes from ``starts``."""
 
     secret: int
     component: str
     encoded: Encoded = field(repr=False)
+    size: int = 0
+    starts: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,45 +63,47 @@ class Needles:
 
 
 def needles_for(secrets: Sequence[Iterable[Component]], big_endian: bool = False) -> Needles:
-    """The needles of all components that :func:`sweepable` admits, up to :data:`PROBE_CAP` probes."""
+    """The needles of all components that :func:`sweepable` admits, up to :func:`most_literals` probes.
+
+    Secrets that do not fit are not swept, and that is a limit of the report.
+    """
     items: list[Needle] = []
-    probes = dropped = 0
+    most = most_literals()
+    dropped = 0
     for index, components in enumerate(secrets):
         mine = [
-            Needle(index, component.name, encoded)
+            Needle(index, component.name, encoded, *_probes(encoded))
             for component in components
             if sweepable(component)
             for encoded in encodings(component, big_endian)
         ]
-        count = sum(len(_probe_places(needle.encoded)) for needle in mine)
-        if probes + count > PROBE_CAP:
+        count = sum(len(needle.starts) for needle in mine)
+        if count > most:
             dropped += 1
             continue
-        probes += count
+        most -= count
         items.extend(mine)
     return Needles(tuple(items), uuid4().hex, dropped)
 
 
-def _probe_places(encoded: Encoded) -> list[Span]:
-    """Where the probes lie in the encoded bytes."""
-    size, residue = len(encoded.data), encoded.residue
+def _probes(encoded: Encoded) -> tuple[int, list[int]]:
+    """The size of its probes, and where in the encoded bytes they begin."""
+    data, residue = encoded.data, encoded.residue
     if encoded.wraps and residue > 12:
-        length, stride = 6, 6  # a line break may split the residue in two halves
+        size, stride = 6, 6  # a line break may split the residue in two halves
     elif encoded.name in SIGNED_LIMBS or encoded.name.endswith(("utf-16", "utf-32")):
-        length = min(16, residue)  # half of these bytes tell little
-        stride = max(residue - length + 1, 1)
+        size = min(16, residue)  # half of these bytes tell little
+        stride = max(residue - size + 1, 1)
     else:
-        length = min(8, residue)
-        stride = max(residue - length + 1, 1)
-    starts = range(0, max(size - length, 0) + 1, stride)
-    if residue >= size:
-        starts = starts[:1]
-    spans = [Span(start, start + length) for start in starts]
-    distinct = [span for span in spans if len(set(encoded.data[span.start : span.end]) - {0}) >= _MIN_VARIETY]
-    if residue >= size and not distinct:  # only the whole counts: any of its parts may lead to it
-        everywhere = (Span(i, i + length) for i in range(size - length + 1))
-        return [max(everywhere, key=lambda span: len(set(encoded.data[span.start : span.end])))]
-    return distinct
+        size = min(8, residue)
+        stride = max(residue - size + 1, 1)
+    whole = residue >= len(data)
+    last = max(len(data) - size, 0)
+    starts = [0] if whole else range(0, last + 1, stride)
+    distinct = [start for start in starts if len({*data[start : start + size]} - _ZERO) >= _MIN_VARIETY]
+    if whole and not distinct:  # only the whole counts: any of its parts may lead to it
+        distinct = [max(range(last + 1), key=lambda start: len({*data[start : start + size]}))]
+    return size, distinct
 
 
 class Sweeper:
@@ -107,13 +111,15 @@ class Sweeper:
 
     def __init__(self, needles: Needles, engine: str | None = None) -> None:
         self._needles = needles.items
-        owners: dict[bytes, list[tuple[int, int]]] = {}
+        # a literal for each probe of each needle, though some be the same: to bring those together takes longer
+        self._owner, self._start = array("I"), array("I")
+        literals: list[bytes] = []
         for index, needle in enumerate(self._needles):
-            for span in _probe_places(needle.encoded):
-                probe = needle.encoded.data[span.start : span.end]
-                owners.setdefault(probe, []).append((index, span.start))
-        self._owners = list(owners.values())
-        self._search: LiteralSearch = literal_search(list(owners), engine)
+            data, size = needle.encoded.data, needle.size
+            literals.extend([data[start : start + size] for start in needle.starts])
+            self._owner.extend(repeat(index, len(needle.starts)))
+            self._start.extend(needle.starts)
+        self._search: LiteralSearch = literal_search(literals, engine)
 
     def places(self, data: memoryview, live: Iterable[Span]) -> tuple[list[Place], bool]:
         """All places in ``data``, and whether the search was capped."""
@@ -125,8 +131,7 @@ class Sweeper:
             hits, cut = self._search.search(data[start:end])
             capped |= cut
             for literal, position in hits:
-                for index, within in self._owners[literal]:
-                    self._extend(index, within, start + position, data, done, found)
+                self._extend(self._owner[literal], self._start[literal], start + position, data, done, found)
         return found, capped
 
     def _extend(

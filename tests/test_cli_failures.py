@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -308,6 +309,37 @@ def test_the_input_keeps_its_bytes_and_times(dump: Path, tmp_path: Path) -> None
     after = dump.stat()
     assert (after.st_mtime_ns, after.st_ino, after.st_mode) == (before.st_mtime_ns, before.st_ino, before.st_mode)
     assert dump.read_bytes() == content
+
+
+def test_a_report_goes_to_what_its_path_leads_to(dump: Path, tmp_path: Path) -> None:
+    pipe, link, file, log = (tmp_path / name for name in ("pipe", "link", "file", "log"))
+    os.mkfifo(pipe)
+    file.write_text("older")
+    link.symlink_to("file")
+    log.write_text("before\n")
+    with ThreadPoolExecutor(1) as reader:
+        piped = reader.submit(pipe.read_text)
+        assert dumpscan_run("scan", dump, "-f", "json", "-o", pipe).returncode == 1
+        assert json.loads(piped.result(60))["dumps"]
+    assert dumpscan_run("scan", dump, "-f", "json", "-o", link).returncode == 1
+    with log.open("ab") as appended:
+        command = [*COMMAND, "scan", str(dump), "-f", "json", "-o", "/dev/stdout"]
+        assert subprocess.run(command, cwd=ROOT, stdout=appended, timeout=120, check=False).returncode == 1
+    assert link.is_symlink()
+    assert json.loads(file.read_text())["dumps"]
+    assert json.loads(log.read_text().removeprefix("before\n"))["dumps"]
+    assert names(tmp_path) == ["file", "link", "log", "pipe"]
+
+
+def test_a_report_is_written_to_a_device(tmp_path: Path) -> None:
+    (tmp_path / "clean").write_bytes(b"abc")
+    terminal, device = os.openpty()
+    try:
+        assert dumpscan_run("scan", tmp_path / "clean", "-o", os.ttyname(device)).returncode == 0
+        assert b"CLEAN" in os.read(terminal, 4096)
+    finally:
+        os.close(device)
+        os.close(terminal)
 
 
 def test_what_a_copy_never_replaces(dump: Path, tmp_path: Path) -> None:

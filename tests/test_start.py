@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 import dumpscan
 from dumpscan.containers.opening import ENTRIES as KINDS
 from dumpscan.formats.registry import ENTRIES
 from tests.makers.elf import Core, Segment
+from tests.makers.lib_keys import expand_aes
 
 PROGRAM = """
 import atexit, json, sys
@@ -37,6 +40,7 @@ OTHERS = {
     "dumpscan.signature_check",
     "html",
     "numpy.ma",
+    "numpy.random",
     "multiprocessing",
     "pefile",
     "tomllib",
@@ -58,10 +62,24 @@ def imported(folder: Path, *arguments: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
+ACCEPTED = ("--ignore", "rsa-private-key", "--ignore", "aes-key")
+
+
+def key_and_schedule() -> bytes:
+    """Limbs of an RSA key between plain words, and the schedule of an AES key."""
+    numbers = rsa.generate_private_key(65537, 1024).private_numbers()
+    limbs = (numbers.p, numbers.q, numbers.public_numbers.n)
+    parts = [number.to_bytes(number.bit_length() // 8, "little") for number in limbs]
+    return bytes(64).join([b"", *parts, expand_aes(os.urandom(16)), b""])
+
+
 def test_a_small_core_is_scanned_by_what_it_takes(tmp_path: Path) -> None:
-    (tmp_path / "core").write_bytes(Core(segments=[Segment(0x400000, bytes(range(256)) * 16)]).build())
-    modules = imported(tmp_path, "scan", "-f", "json", "-o", "report", "core")
-    assert json.loads((tmp_path / "report").read_text())["dumps"][0]["format"] == "elf-core"
+    memory = bytes(range(256)) * 16 + key_and_schedule()
+    (tmp_path / "core").write_bytes(Core(segments=[Segment(0x400000, memory)]).build())
+    modules = imported(tmp_path, "scan", "-f", "json", "-o", "report", *ACCEPTED, "core")
+    report = json.loads((tmp_path / "report").read_text())["dumps"][0]
+    assert report["format"] == "elf-core"
+    assert {finding["kind"] for finding in report["findings"]} == {"rsa-private-key", "aes-key"}
     assert {"dumpscan.formats.elf_core", "dumpscan.report.as_json"} <= modules
     others = {entry.module for entry in ENTRIES if entry.starts or entry.holds} - {"dumpscan.formats.elf_core"}
     others |= {kind.module for kind in KINDS if kind.starts or kind.holds}

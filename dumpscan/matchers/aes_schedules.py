@@ -301,18 +301,18 @@ def _exact(memory: Words, form: _Form, at: Indices, turns: aes.Octets) -> Iterat
     nk, count = form.nk, aes.words(form.nk)
     where = aes.order(nk, form.order)
     starts = at - where[np.minimum(nk * turns.astype(np.intp), count - 1)]
-    done = np.empty(0, np.intp)
-    for turn in np.unique(turns):
+    done: set[int] = set()
+    for turn in sorted(set(turns.tolist())):
         if nk * turn >= count:
             continue
-        fresh = np.setdiff1d(starts[turns == turn], done)
+        fresh = np.array(sorted({*starts[turns == turn].tolist()} - done), np.intp)
         held = _octets(memory, fresh[:, None] + np.arange(count))
         held = aes.restored(held, form.order, mixed=form.mixed, swapped=form.swapped)
         keys = aes.rewind(held[:, nk * (turn - 1) : nk * turn], int(turn) - 1)
         equal = (aes.expand(keys) == held).reshape(len(fresh), count // 4, 16).all(axis=2)
         first = fresh[:, None] + where[::4]
         equal &= (first >= 0) & (first + 4 <= len(memory))
-        done = np.union1d(done, fresh[equal.all(axis=1)])
+        done.update(fresh[equal.all(axis=1)].tolist())
         for row in np.flatnonzero(equal.sum(axis=1) >= _fewest(nk)):
             yield _Found(form, int(fresh[row]), keys[row].tobytes(), equal[row])
 

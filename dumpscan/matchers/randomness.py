@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ Words = NDArray[np.uint64]
 Bytes = NDArray[np.uint8]
 Flags = NDArray[np.bool_]
 Positions = NDArray[np.int64]
+
+_Integer = TypeVar("_Integer", np.int64, np.uint64)
 
 UNUSED = (0xC0000000C0000000, 0xF0000000F0000000, 0xF000000000000000)
 """The bits that digits leave unused: 30 of 32, 28 of 32, 60 of 64."""
@@ -217,15 +220,15 @@ def _enough_random(mapped: WordMap, starts: Positions, mask: np.uint64) -> Flags
     return enough
 
 
-def different(starts: Positions) -> Positions:
-    """Each of ``starts`` once, in order; ``np.unique`` hashes, and is slow where places lie evenly."""
-    if len(starts) < 2:
-        return starts
-    starts = np.sort(starts)
-    kept = np.empty(len(starts), np.bool_)
+def different(numbers: NDArray[_Integer]) -> NDArray[_Integer]:
+    """Each of ``numbers`` once, in order; ``np.unique`` hashes, is slow for even places, and imports ``np.ma``."""
+    if len(numbers) < 2:
+        return numbers
+    numbers = np.sort(numbers)
+    kept = np.empty(len(numbers), np.bool_)
     kept[0] = True
-    np.not_equal(starts[1:], starts[:-1], out=kept[1:])
-    return starts[kept]
+    np.not_equal(numbers[1:], numbers[:-1], out=kept[1:])
+    return numbers[kept]
 
 
 def small(words: Words) -> Flags:

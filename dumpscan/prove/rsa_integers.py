@@ -5,6 +5,7 @@ Tens of thousands are usual in a large dump, and nearly all of them are told apa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
@@ -67,7 +68,7 @@ class OfSize:
     @cached_property
     def _digests(self) -> Limbs:
         """One limb of each number that depends on all of its bits: equal ones are taken for the same number."""
-        factors = np.random.default_rng().integers(0, 1 << 64, self._padded // 8, np.uint64) | np.uint64(1)
+        factors = np.frombuffer(os.urandom(self._padded), np.uint64) | np.uint64(1)  # to import np.random takes longer
         parts = [(rows.view("<u8") * factors).sum(axis=1, dtype=np.uint64) for rows in self._rows]
         return np.concatenate(parts)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dumpscan import kernel
 from dumpscan.matchers.limb_arithmetic import members
+from dumpscan.matchers.randomness import different
 from dumpscan.prove.means import Means
 from dumpscan.prove.rsa_integers import Integers, Limbs, OfSize
 
@@ -96,7 +97,7 @@ def likely_pairs(task: Pairing) -> _Pairs:
     pairs = _by_lowest(task)
     product = task.primes[pairs[:, 0]] * task.primes[pairs[:, 1]]
     top = task.prime_tops[pairs[:, 0]] * task.prime_tops[pairs[:, 1]]
-    lowest = np.unique(task.moduli)
+    lowest = different(task.moduli)
     known = np.sort(_keys(lowest, task.moduli, task.modulus_tops))
     asked = _keys(lowest, product, top)
     at = np.minimum(np.searchsorted(known, asked - 1), len(known) - 1)
