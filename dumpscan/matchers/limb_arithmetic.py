@@ -105,7 +105,8 @@ def exponents(highest: Words, n: int, e: int) -> Positions:
     distance = turns[likely] * denominators[likely]  # modulo 2**64: near 0 from either side
     tolerance = (denominators[likely].astype(np.uint64) + np.uint64(1)) * np.uint64(4 * whole + (1 << 13))
     found: Positions = likely[distance + tolerance < np.uint64(2) * tolerance]
-    return found
+    least = (n >> (8 * size - 64)) // (e * GREATEST_BY_LIMB)  # k is at least 1: otherwise every short d would fit
+    return found[highest[found] >= np.uint64(least)]
 
 
 @cache

@@ -33,6 +33,9 @@ MAX_FACTORED = 256
 """Moduli that are tried with an exponent of which everything fits but the proof: 0.02 seconds each of 2048 bits, 0.1 of
 4096; more is a recorded limit."""
 
+MAX_READ = 200_000
+"""Exponents that are read because their highest bits fit a modulus, 0.05 ms each; more is the same limit."""
+
 MAX_DIVISIONS = 2_000_000
 """Divisions of a modulus by a candidate: about two seconds."""
 
@@ -53,7 +56,8 @@ def prove(
     keys: dict[bytes, Candidate] = {}
     for candidate in _all(integers, moduli, limits, means):
         keys.setdefault(candidate.identity, candidate)
-    unnamed = integers.of_structures(MODULUS_SIZES)
+    parts = {component.value for key in keys.values() for component in key.components}
+    unnamed = [n for n in integers.of_structures(MODULUS_SIZES) if octets(n) not in parts]
     if len(unnamed) > MAX_UNNAMED:
         limits.append("more RSA moduli in structures than the limit of one dump")
     pairs = chain(moduli.items(), product(unnamed[:MAX_UNNAMED], EXPONENTS[:2]))
@@ -183,7 +187,7 @@ def _placed_exponents(
             by_size.setdefault(_modulus_size(item), []).append(item)
     placed = {size: _PlacedExponents(items) for size, items in by_size.items()}
     found: set[int] = set()
-    left = MAX_FACTORED
+    left, to_read = MAX_FACTORED, MAX_READ
     for n, e in moduli:
         some = placed.get((n.bit_length() + 7) // 8)
         if some is None or n in found:
@@ -191,11 +195,14 @@ def _placed_exponents(
         for index in exponents(some.highest, n, e).tolist():
             clue = some.at(index)
             d = _exponent(clue, means)
-            if exponent_fits(n, e, d):
-                left -= 1
-                if left < 0:
-                    limits.append("more exponents of RSA to try than the limit of one dump")
-                    return
+            fits = exponent_fits(n, e, d)
+            if fits and pow(2, n - 1, n) == 1:  # a prime p, and d modulo p - 1
+                break
+            to_read, left = to_read - 1, left - fits
+            if min(to_read, left) < 0:
+                limits.append("more exponents of RSA to try than the limit of one dump")
+                return
+            if fits:
                 key = rsa_key(n, e, d=d, spans=(Span(clue.start, clue.end),), encoding=clue.encoding)
                 if key:
                     found.add(n)

@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from dumpscan.matchers.limb_arithmetic import exponent_fits, inverse64, members
+from dumpscan.matchers.limb_arithmetic import exponent_fits, exponents, inverse64, members
 from dumpscan.matchers.raw_integers import RAW_INTEGERS
 from dumpscan.model import Clue, PublicKey, all_clues
 from dumpscan.prove import rsa
@@ -55,6 +55,42 @@ def test_exponents_that_nearly_fit_are_bounded(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(rsa, "MAX_FACTORED", 9)
     assert rsa.prove(clues, [known(2048)], nothing, limits) == []
     assert limits == ["more exponents of RSA to try than the limit of one dump"]
+
+
+def in_digits(kind: str, number: int, start: int) -> Clue:
+    octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    note = octets if kind == "rsa-exponent" else b""
+    return Clue(kind, octets[:8] if note else octets, start, start + 276, "digits-30-le32", note)
+
+
+def test_primes_are_no_moduli_of_their_own_exponents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """d modulo p - 1 fits p as d fits n: a process with a hundred keys holds two hundred of these pairs."""
+    key = rsa_numbers(2048)
+    clues = [in_digits("rsa-integer", key.p, 0), in_digits("rsa-exponent", key.dmp1, 512)]
+    limits: list[str] = []
+    monkeypatch.setattr(rsa, "MAX_FACTORED", 0)
+    assert rsa.prove(clues, [], nothing, limits) == []
+    assert not limits
+
+
+def test_numbers_that_are_read_as_exponents_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = rsa_numbers(2048)
+    clues = [in_digits("rsa-exponent", key.d ^ 1 << 1900 - i, 512 * i) for i in range(20)]
+    limits: list[str] = []
+    assert rsa.prove(clues, [known(2048)], nothing, limits) == []
+    assert not limits
+    monkeypatch.setattr(rsa, "MAX_READ", 19)
+    assert rsa.prove(clues, [known(2048)], nothing, limits) == []
+    assert limits == ["more exponents of RSA to try than the limit of one dump"]
+
+
+@pytest.mark.parametrize("e", [3, 17, 65537])
+def test_short_numbers_are_no_exponents_by_their_highest_limb(e: int) -> None:
+    n, phi = (key := rsa_numbers(2048)).public_numbers.n, (key.p - 1) * (key.q - 1)
+    short = np.arange(1, 1 << 12, dtype=np.uint64)
+    assert exponents(short, n, e).tolist() == []
+    least = (1 + phi * next(k for k in range(1, e) if (1 + phi * k) % e == 0)) // e
+    assert exponents(np.array([least >> 1984], np.uint64), n, e).tolist() == [0]
 
 
 def test_primes_of_diffie_hellman_are_no_moduli() -> None:
