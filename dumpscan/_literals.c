@@ -359,6 +359,39 @@ static PyObject *find(PyObject *self, PyObject *args) {
     return s.table ? PyLong_FromLongLong(is_full(&s) ? s.most + 1 : s.count) : NULL;
 }
 
+/* How many different bytes there are among `size`, up to `enough`, without zeros. */
+static int different(const uint8_t *octets, Place size, int enough) {
+    uint64_t seen[4] = {1};
+    int count = 0;
+    for (Place i = 0; i < size && count < enough; i++) {
+        uint64_t *part = seen + octets[i] / 64, bit = (uint64_t)1 << octets[i] % 64;
+        count += !(*part & bit);
+        *part |= bit;
+    }
+    return count;
+}
+
+static PyObject *varied(PyObject *self, PyObject *args) {
+    Py_buffer octets;
+    Py_ssize_t size, stride;
+    int least;
+    if (!PyArg_ParseTuple(args, "y*nni", &octets, &size, &stride, &least))
+        return NULL;
+    PyObject *starts = size < 1 || stride < 1 ? NULL : PyList_New(0);
+    if (!starts && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "sizes and strides are 1 or more");
+    for (Py_ssize_t start = 0; starts && start <= octets.len - size; start += stride) {
+        if (different((const uint8_t *)octets.buf + start, size, least) < least)
+            continue;
+        PyObject *number = PyLong_FromSsize_t(start);
+        if (!number || PyList_Append(starts, number) < 0)
+            Py_CLEAR(starts);
+        Py_XDECREF(number);
+    }
+    PyBuffer_Release(&octets);
+    return starts;
+}
+
 static PyObject *use_vectors(PyObject *self, PyObject *args) {
     int most;
     if (!PyArg_ParseTuple(args, "i", &most))
@@ -378,6 +411,9 @@ static PyMethodDef methods[] = {
     {"find", find, METH_VARARGS,
      "find(table, octets, found) -> number of occurrences, or one more than there is room for. found is int64: for each "
      "where it begins, and the number of its literal; they are in no order"},
+    {"varied", varied, METH_VARARGS,
+     "varied(octets, size, stride, least) -> those of every stride-th place from which size bytes have at least so many "
+     "different ones, zeros apart"},
     {"use_vectors", use_vectors, METH_VARARGS,
      "use_vectors(most) -> bytes that are looked at together from now on: 0, 32 or 64, as the processor can, and most allows"},
     {"vectors", vectors, METH_NOARGS, "vectors() -> bytes that are looked at together"},

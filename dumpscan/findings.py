@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -99,21 +99,34 @@ class Secrets:
         One that was proved through a pointer has no place before the sweep, and stays.
         """
         secrets = sorted(self._by_identity.values(), key=lambda s: _rank(s.best), reverse=True)
-        taken: list[Span] = []
-        starts: list[int] = []
+        taken = _Union()
         kept: list[Secret] = []
         for secret in secrets:
             spans = [place.span for place in secret.tidy()]
-            if spans and all(_inside(span, taken, starts) for span in spans):
+            if spans and all(span in taken for span in spans):
                 continue
             kept.append(secret)
-            taken = merged_spans([*taken, *spans]) if len(kept) < _OVERLAP_CAP else taken
-            starts = [span.start for span in taken]
+            for span in spans:
+                taken.add(span)
         return kept
 
 
-_OVERLAP_CAP = 2_000
-"""Secrets whose bytes are compared with those of vaguer ones: the comparison must not grow with the square."""
+class _Union:
+    """A union of spans, to which more are added."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def __contains__(self, span: Span) -> bool:
+        at = bisect_right(self._starts, span.start) - 1
+        return at >= 0 and span.end <= self._ends[at]
+
+    def add(self, span: Span) -> None:
+        first, end = bisect_left(self._ends, span.start), bisect_right(self._starts, span.end)
+        touched = slice(first, end)
+        self._starts[touched] = [min([span.start, *self._starts[touched]])]
+        self._ends[touched] = [max([span.end, *self._ends[touched]])]
 
 
 def merged_spans(spans: Iterable[Span]) -> list[Span]:
@@ -125,11 +138,6 @@ def merged_spans(spans: Iterable[Span]) -> list[Span]:
         else:
             merged.append(span)
     return merged
-
-
-def _inside(span: Span, taken: Sequence[Span], starts: Sequence[int]) -> bool:
-    at = bisect_right(starts, span.start) - 1
-    return at >= 0 and span.end <= taken[at].end
 
 
 class Objects(Protocol):

@@ -7,21 +7,26 @@ probe; one literal search finds the probes, and each hit is extended to both sid
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import repeat
 from uuid import uuid4
 
+from dumpscan import kernel
 from dumpscan.encodings import SIGNED_LIMBS, Encoded, encodings, sweepable
 from dumpscan.engine import Job, read_window
 from dumpscan.literals import LiteralSearch, literal_search, most_literals
 from dumpscan.model import Component, Span
 from dumpscan.windows import Window
 
+MOST_SHARED = 8
+"""Secrets that may have a part of their text in common for it to be a residue of each. What more of them share, as the
+tokens of one issuer do their header, tells none of them; nor is one text looked for on behalf of more secrets."""
+
 _EDGE = 64
 _MIN_VARIETY = 4
-_ZERO = {0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +72,72 @@ def needles_for(secrets: Sequence[Iterable[Component]], big_endian: bool = False
 
     Secrets that do not fit are not swept, and that is a limit of the report.
     """
-    items: list[Needle] = []
-    most = most_literals()
-    dropped = 0
-    for index, components in enumerate(secrets):
-        mine = [
-            Needle(index, component.name, encoded, *_probes(encoded))
+    each = [
+        [
+            (component, encoded, *_probes(encoded))
             for component in components
             if sweepable(component)
             for encoded in encodings(component, big_endian)
         ]
-        count = sum(len(needle.starts) for needle in mine)
+        for components in secrets
+    ]
+    telling = _telling(each)
+    items: list[Needle] = []
+    most = most_literals()
+    dropped = 0
+    for index, mine in enumerate(each):
+        needles = [
+            Needle(index, component.name, encoded, size, kept)
+            for component, encoded, size, starts in mine
+            if (kept := telling(component, encoded, size, starts))
+        ]
+        count = sum(len(needle.starts) for needle in needles)
         if count > most:
             dropped += 1
             continue
         most -= count
-        items.extend(mine)
+        items.extend(needles)
     return Needles(tuple(items), uuid4().hex, dropped)
+
+
+_Cut = tuple[Component, Encoded, int, list[int]]
+"""A component in one encoding, the size of its probes, and where in the encoded bytes they begin."""
+
+
+def _telling(each: Sequence[Sequence[_Cut]]) -> Callable[[Component, Encoded, int, list[int]], list[int]]:
+    """Tells which of the probes of a text to look for: without those that too many secrets have.
+
+    If they have all of them they have the text in common, and it is looked for on behalf of some.
+    """
+    counts: Counter[bytes] = Counter()
+    wholes: Counter[bytes] = Counter()
+    for mine in each if len(each) > MOST_SHARED else ():
+        counts.update({
+            probe
+            for component, encoded, size, starts in mine
+            if component.form in _TEXTS
+            for probe in _cut(encoded, size, starts)
+        })  # fmt: skip
+
+    def telling(component: Component, encoded: Encoded, size: int, starts: list[int]) -> list[int]:
+        if component.form not in _TEXTS or not counts:
+            return starts
+        probes = _cut(encoded, size, starts)
+        rare = [start for start, probe in zip(starts, probes, strict=True) if counts[probe] <= MOST_SHARED]
+        if rare:
+            return rare
+        wholes[encoded.data] += 1
+        return starts if wholes[encoded.data] <= MOST_SHARED else []
+
+    return telling
+
+
+_TEXTS = ("text", "raw")
+"""Forms of components that may have something in common with others; numbers have not."""
+
+
+def _cut(encoded: Encoded, size: int, starts: Iterable[int]) -> list[bytes]:
+    return [encoded.data[start : start + size] for start in starts]
 
 
 def _probes(encoded: Encoded) -> tuple[int, list[int]]:
@@ -97,13 +151,22 @@ def _probes(encoded: Encoded) -> tuple[int, list[int]]:
     else:
         size = min(8, residue)
         stride = max(residue - size + 1, 1)
-    whole = residue >= len(data)
-    last = max(len(data) - size, 0)
-    starts = [0] if whole else range(0, last + 1, stride)
-    distinct = [start for start in starts if len({*data[start : start + size]} - _ZERO) >= _MIN_VARIETY]
-    if whole and not distinct:  # only the whole counts: any of its parts may lead to it
-        distinct = [max(range(last + 1), key=lambda start: len({*data[start : start + size]}))]
-    return size, distinct
+    size = min(size, len(data))
+    if residue < len(data):
+        return size, _varied(data, size, stride)
+    if starts := _varied(data[:size], size, 1):
+        return size, starts
+    # only the whole counts: any of its parts may lead to it
+    return size, [max(range(len(data) - size + 1), key=lambda start: len({*data[start : start + size]}))]
+
+
+def _varied(data: bytes, size: int, stride: int) -> list[int]:
+    """Every ``stride``-th place from which ``size`` bytes tell something."""
+    if kernel.literals is not None:
+        places: list[int] = kernel.literals.varied(data, size, stride, _MIN_VARIETY)
+        return places
+    places = [*range(0, len(data) - size + 1, stride)]
+    return [start for start in places if len({*data[start : start + size]} - {0}) >= _MIN_VARIETY]
 
 
 class Sweeper:
@@ -115,8 +178,7 @@ class Sweeper:
         self._owner, self._start = array("I"), array("I")
         literals: list[bytes] = []
         for index, needle in enumerate(self._needles):
-            data, size = needle.encoded.data, needle.size
-            literals.extend([data[start : start + size] for start in needle.starts])
+            literals.extend(_cut(needle.encoded, needle.size, needle.starts))
             self._owner.extend(repeat(index, len(needle.starts)))
             self._start.extend(needle.starts)
         self._search: LiteralSearch = literal_search(literals, engine)

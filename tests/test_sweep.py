@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from dumpscan.encodings import encodings, sweepable
 from dumpscan.model import Component, Span
-from dumpscan.sweep import Sweeper, needles_for
+from dumpscan.sweep import MOST_SHARED, Sweeper, needles_for
 
 P = os.urandom(128)
 TOKEN = b"tok_" + base64.urlsafe_b64encode(os.urandom(27))
@@ -237,6 +237,39 @@ def test_a_short_value_is_found_behind_its_name(charset: str) -> None:
 @pytest.mark.parametrize("value", [b"hunter2-horse-battery", b"Xk9#qL2!", b"correcthorsebattery"])
 def test_unusual_values_are_swept(value: bytes) -> None:
     assert sweepable(Component("password", value, "text"))
+
+
+def tokens(count: int, header: bytes) -> list[bytes]:
+    return [header + base64.urlsafe_b64encode(os.urandom(48)) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("count", "places"), [(MOST_SHARED, 5 * MOST_SHARED), (MOST_SHARED + 1, 0), (1000, 0)])
+def test_what_many_tokens_share_is_a_residue_of_none(count: int, places: int) -> None:
+    header = b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+    values = tokens(count, header)
+    sweeper = Sweeper(needles_for([[Component("token", value, "text")] for value in values]))
+    found, capped = sweeper.places(memoryview(header * 5), [Span(0, 5 * len(header))])
+    assert (len(found), capped) == (places, False)
+    some = values[:50]
+    for content in (b" ".join(some), b" ".join(value[-40:] for value in some)):  # whole ones, and residues
+        found, _ = sweeper.places(memoryview(content), [Span(0, len(content))])
+        assert {match.start() for match in re.finditer(b" |$", content)} <= {place.span.end for place in found}
+
+
+def test_a_password_that_many_secrets_hold_is_looked_for() -> None:
+    password = b"Tr0ub4dor&3-horse"
+    secrets = [
+        [
+            Component("url", b"amqp://user%d:%s@host%d" % (n, password, n), "text"),
+            Component("password", password, "text"),
+        ]
+        for n in range(50)
+    ]
+    needles = needles_for(secrets)
+    content = b"a copy: " + password
+    found, _ = Sweeper(needles).places(memoryview(content), [Span(0, len(content))])
+    assert len([place for place in found if place.whole]) == MOST_SHARED
+    assert {place.span for place in found if place.whole} == {Span(8, 8 + len(password))}
 
 
 def test_zeros_in_a_component_find_no_zeros() -> None:
