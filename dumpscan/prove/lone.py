@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from dumpscan.model import Clue, Clues, ClueTable, Span
@@ -16,6 +18,7 @@ class LoneValues:
     def __init__(self, clues: Clues) -> None:
         self._by_size: dict[int, list[Clue | ClueTable]] = {}
         self._values: dict[int, dict[bytes, None]] = {}
+        self._heads: dict[int, _Heads] = {}
         for item in clues:
             if item.kind == "octets-alone":
                 size = len(item.value) if isinstance(item, Clue) else item.width
@@ -36,12 +39,32 @@ class LoneValues:
 
     def places(self, value: bytes) -> tuple[Span, ...]:
         """Where ``value`` stands."""
-        found: dict[Span, None] = {}
-        for item in self._by_size.get(len(value), ()):
-            if isinstance(item, ClueTable):
-                rows = np.frombuffer(item.values, np.uint8).reshape(-1, len(value))
-                same = np.flatnonzero((rows == np.frombuffer(value, np.uint8)).all(axis=1))
-                found.update((Span(start, start + len(value)), None) for start in item.starts[same].tolist())
-            elif item.value == value:
-                found[Span(item.start, item.end)] = None
+        size = len(value)
+        if size not in self._heads:
+            self._heads[size] = _Heads(self._by_size.get(size, ()), size)
+        found = dict.fromkeys(self._heads[size].of(value))
         return tuple(found)[:MOST_PLACES]
+
+
+class _Heads:
+    """The values of one size, by their first eight bytes."""
+
+    def __init__(self, items: Clues, size: int) -> None:
+        self._items = items
+        parts = [item.value if isinstance(item, Clue) else item.values for item in items]
+        self._ends = np.cumsum([len(part) // size for part in parts])
+        rows = [np.frombuffer(part, np.uint8).reshape(-1, size)[:, :8] for part in parts]
+        heads = np.concatenate([np.zeros((0, 8), np.uint8), *rows]).view(np.uint64)[:, 0]
+        self._order = np.argsort(heads, kind="stable")
+        self._heads = heads[self._order]
+
+    def of(self, value: bytes) -> Iterator[Span]:
+        """Where ``value`` stands, in the order of the clues."""
+        head = np.frombuffer(value[:8], np.uint64)[0]
+        first, end = (int(np.searchsorted(self._heads, head, side)) for side in ("left", "right"))
+        for index in self._order[first:end].tolist():
+            which = int(np.searchsorted(self._ends, index, "right"))
+            item = self._items[which]
+            clue = item if isinstance(item, Clue) else item.at(index - int(self._ends[which]) + len(item.starts))
+            if clue.value == value:
+                yield Span(clue.start, clue.end)
