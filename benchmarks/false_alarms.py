@@ -145,7 +145,7 @@ def busy(folder: Path, trees: Sequence[str]) -> Iterator[tuple[str, list[str], f
 def _repository(folder: Path, trees: Sequence[str]) -> Path:
     """A repository of the first tree, or of this package, so that git has objects to read."""
     shutil.copytree(trees[0] if trees else Path(__file__).parent.parent / "dumpscan", folder, symlinks=True)
-    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@test.invalid"]
+    git = ["git", "-C", str(folder), "-c", "gc.auto=0", "-c", "user.name=a", "-c", "user.email=a@test.invalid"]
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a"], ["gc", "-q"]):
         subprocess.run([*git, *command], check=True)
     return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import pairwise
+from math import log2
 from urllib.parse import unquote_to_bytes
 
 from dumpscan.checksums import crc32_base62
@@ -38,11 +39,70 @@ def is_random(value: bytes) -> bool:
     return distinct >= min(12, max(5, len(value) // 3)) and not is_placeholder(value)
 
 
+def _in_words(value: bytes) -> int:
+    """How many of its characters are in words, as names in code have them."""
+    return sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{4,}|[A-Z]{5,}", value))
+
+
+_PERCENT = (
+    12.7,
+    9.1,
+    8.2,
+    7.5,
+    7.0,
+    6.7,
+    6.3,
+    6.1,
+    6.0,
+    4.3,
+    4.0,
+    2.8,
+    2.8,
+    2.4,
+    2.4,
+    2.2,
+    2.0,
+    2.0,
+    1.9,
+    1.5,
+    1.0,
+    0.8,
+)
+_LETTER_BITS = {
+    letter: max(-log2(0.26 * percent), -2.0)
+    for letter, percent in zip("etaoinshrdlcumwfgypbvkjxqz", (*_PERCENT, *[0.1] * 4), strict=True)
+}
+"""How much more a letter is to be expected where letters are drawn by chance than in English, in bits (frequencies:
+R. Lewand, Cryptological Mathematics, 2000; 3 at most)."""
+
+_CASE_BITS = {(True, True): -1.4, (True, False): 1.2, (False, True): 1.1, (False, False): 0.3}
+"""The same of two letters in a row that are lower case or not, compared with names in code (measured on those of Python
+packages and of Windows' headers; abbreviations in upper case weigh little)."""
+
+_LEAST_SCRAMBLED = 12
+_LEAST_BITS = 4
+
+
+def is_scrambled(value: bytes) -> bool:
+    """Whether it is of letters alone, in both cases, that are drawn by chance and not a name.
+
+    Of 16 random letters and digits one value in 17 has no digit. So told are four of five such values of 16 letters and
+    19 of 20 of 32, and two names in a thousand.
+    """
+    letters = re.sub(rb"[-_]", b"", value).decode("latin-1")
+    if len(letters) < _LEAST_SCRAMBLED or not (letters.isascii() and letters.isalpha()):
+        return False
+    bits = sum(min(_LETTER_BITS[letter], 3.0) for letter in letters.lower())
+    bits += sum(_CASE_BITS[one.islower(), other.islower()] for one, other in pairwise(letters))
+    return bits > _LEAST_BITS and _in_words(value) * 5 < 3 * len(value)
+
+
 def mixed(match: Match) -> Verdict | None:
     """Letters of both cases or digits among them: not a word, not an identifier in one case."""
     value = match.value
     classes = sum(bool(re.search(p, value)) for p in (rb"[a-z]", rb"[A-Z]", rb"[0-9]"))
-    return Verdict() if classes >= 2 and re.search(rb"[0-9]", value) and is_random(value) else None
+    enough = (classes >= 2 and re.search(rb"[0-9]", value)) or is_scrambled(value)
+    return Verdict() if enough and is_random(value) else None
 
 
 def random_token(match: Match) -> Verdict | None:
@@ -93,7 +153,7 @@ def plausible_password(match: Match) -> Verdict | None:
     letter = re.search(rb"[A-Za-z]", value)
     other = re.search(rb"[^A-Za-z0-9_.-]", value)
     both = re.search(rb"[a-z]", value) and re.search(rb"[A-Z]", value)
-    if not letter or not (digit or other) or len(set(value)) < 5:
+    if not letter or not (digit or other or is_scrambled(value)) or len(set(value)) < 5:
         return None
     if re.fullmatch(rb"[0-9a-f]{1,2}(?:[:.][0-9a-f]{1,2})+|v?\d+(?:\.\d+)+\S{0,8}|[A-Za-z]+[-_.]?\d{1,2}", value, re.I):
         return None if len(value) < 7 or not both else Verdict()
@@ -211,12 +271,14 @@ def token_like(match: Match) -> Verdict | None:
         return None
     if re.fullmatch(rb"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", value):
         return Verdict() if is_random(value) else None
-    if re.search(rb"[^0-9A-Za-z_.+/~%!@#$^&*=-]", value) or re.fullmatch(rb"[0-9._:-]+|[A-Za-z_./-]+", value):
+    if re.search(rb"[^0-9A-Za-z_.+/~%!@#$^&*=-]", value) or re.fullmatch(rb"[0-9._:-]+", value):
         return None
+    if re.fullmatch(rb"[A-Za-z_./-]+", value):
+        return Verdict() if is_scrambled(value) and is_random(value) else None
     if _is_public_key(value) or _is_dotted_name(value):
         return None
     turns = len(re.findall(rb"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]", value))
-    words = sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{4,}|[A-Z]{5,}", value))
+    words = _in_words(value)
     pure = not re.search(rb"[^0-9A-Za-z]", value)
     if pure and len(value) >= 20 and len(re.findall(rb"[0-9]+", value)) >= 4:
         return Verdict() if is_random(value) else None

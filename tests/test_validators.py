@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dumpscan.checksums import base58check, bech32, crc32_base62, marvin32_halves
 from dumpscan.model import Confidence
-from dumpscan.plausibility import is_placeholder
+from dumpscan.plausibility import is_placeholder, is_scrambled
 from dumpscan.signature_examples import expand
 from dumpscan.validators import VALIDATORS, aws_account
 from dumpscan.verdicts import Match
@@ -241,6 +241,33 @@ def test_plausible_passwords(value: str) -> None:
 )  # fmt: skip
 def test_implausible_passwords(value: str) -> None:
     assert judge("plausible-password", value) is None
+
+
+RANDOM_LETTERS = [
+    "KNNHekdbPZiIgD_VvAOyWUlq",
+    "kYPxiQltloIGQabxt-ypmKNT",
+    "qWmNbXcZlKjHgFdSaPoI",
+    "rxUOaBIDNuTAkNymLSrtwPbD",
+]
+
+
+@pytest.mark.parametrize("value", RANDOM_LETTERS)
+def test_random_letters_without_a_digit(value: str) -> None:
+    for name in ("plausible-password", "mixed", "named-token"):
+        assert judge(name, value) is not None
+    assert is_scrambled(value.encode())
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["getUserNameFromRequest", "AbstractUserDetailsAuthenticationProvider", "current-working-directory", "SetUserGeoID",
+     "IBackgroundCopyJobHttpOptions_AddRef", "CMAKE_Swift_LINKER_PREFERENCE_PROPAGATES", "maxByteBufferSize",
+     "correcthorsebatterystaple", "TOKENOFTHEUSERACCOUNT", "wszREGSETUPSTATUS", "PyDataMem_SetHandler"],
+)  # fmt: skip
+def test_names_are_not_random_letters(name: str) -> None:
+    assert not is_scrambled(name.encode())
+    assert judge("mixed", name) is None
+    assert judge("named-token", name) is None
 
 
 @pytest.mark.parametrize("value", [b"xxxxxxxxxxxxxxxx", b"0123456789abcdef", b"AAAAAAAAAAAAAAAA", b"your-api-key-here"])

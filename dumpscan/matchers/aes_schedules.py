@@ -34,7 +34,7 @@ _REPEATS = 14
 _GAP = 64 << 10
 """Zero bytes that cost less to scan than a second block costs to start."""
 _MOST_HITS = 131072
-"""Words of one window for which the linear relation may hold before the rest is left alone: some eleven of a schedule."""
+"""Words of one window for which the linear relation may hold before the rest is left alone: eleven of a schedule."""
 _MOST_FOUND = 16384
 """Schedules of one window that are reported before the rest is left alone."""
 _MOST_BYTES = 4 * aes.words(8)
