@@ -186,6 +186,8 @@ def _sec1(data: Buffer, pos: int, limit: int, curve: str, encoding: str) -> Cand
             curve = curve or keys.CURVE_OIDS.get(oid or "", "?" if oid else "")
         elif item.tag == 0xA1 and child is not None and child.tag == asn1.BIT_STRING:
             raw = asn1.content(data, child)[1:]
+    if curve == "?":
+        return None
     number = int.from_bytes(scalar, "big")
     named = (curve,) if curve else _CURVES_BY_WIDTH.get(width, ())
     points = {name: point for name in named if raw and (point := ec_point(name, raw)) and keys.on_curve(name, point)}
@@ -218,36 +220,49 @@ def _encrypted(data: Buffer, outer: asn1.Element, limit: int, encoding: str) -> 
 
 
 def opaque_private_key(der: bytes, spans: Sequence[Span], encoding: str) -> Candidate | None:
-    """A complete PKCS#8 key of an algorithm or curve that is not known here, where a label vouches for it (PEM)."""
+    """A complete key, in PKCS#8 or as an ECPrivateKey, of an algorithm or curve that is not known here, where a label
+    vouches for it (PEM)."""
     outer = asn1.element(der, 0, len(der), asn1.SEQUENCE)
     parts = None if outer is None else asn1.children(der, outer, len(der))
-    if (
-        parts is None
-        or len(parts) < 3
-        or [p.tag for p in parts[:3]] != [asn1.INTEGER, asn1.SEQUENCE, asn1.OCTET_STRING]
-    ):
+    tags = [part.tag for part in (parts or ())[:3]]
+    if parts and tags == [asn1.INTEGER, asn1.OCTET_STRING, 0xA0]:
+        group = _group(der, asn1.element(der, parts[2].body, parts[2].end))
+        secret = Component("d", asn1.content(der, parts[1]).lstrip(b"\0"), "integer")
+        return _opaque(group, secret, spans, encoding, "ECPrivateKey") if group else None
+    if not parts or tags != [asn1.INTEGER, asn1.SEQUENCE, asn1.OCTET_STRING]:
         return None
     name = asn1.element(der, parts[1].body, parts[1].end, asn1.OID)
     oid = asn1.oid(der, name)
     if oid is None or name is None:
         return None
-    curve = asn1.oid(der, asn1.element(der, name.end, parts[1].end))
+    group = _group(der, asn1.element(der, name.end, parts[1].end))
     known = oid in _RSA_OIDS | DH_OIDS | {_DSA_OID, *OKP_OIDS}
-    if known or (oid in _EC_OIDS and (curve is None or curve in keys.CURVE_OIDS)):
+    if known or (oid in _EC_OIDS and (not group or group in keys.CURVE_OIDS)):
         return None
-    payload = asn1.content(der, parts[2])
-    if len(payload) < 16 or not looks_random(payload[-32:]):
+    return _opaque(group or oid, Component("key", asn1.content(der, parts[2])), spans, encoding, "PKCS#8")
+
+
+def _group(der: bytes, parameters: asn1.Element | None) -> str:
+    """The curve that ECParameters name, or that they spell it out; nothing for other parameters."""
+    is_explicit = parameters is not None and parameters.tag == asn1.SEQUENCE
+    return asn1.oid(der, parameters) or ("EC with explicit parameters" if is_explicit else "")
+
+
+def _opaque(
+    algorithm: str, secret: Component, spans: Sequence[Span], encoding: str, structure: str
+) -> Candidate | None:
+    if len(secret.value) < 12 or not looks_random(secret.value[-32:]):
         return None
     return Candidate(
         kind="private-key",
-        title=f"Private key (algorithm {curve or oid})",
-        identity=b"pkcs8:" + payload,
+        title=f"Private key (algorithm {algorithm})",
+        identity=b"opaque:" + secret.value,
         spans=tuple(spans),
         encoding=encoding,
-        components=(Component("key", payload),),
+        components=(secret,),
         severity=Severity.CRITICAL,
-        evidence="complete PKCS#8 structure",
-        preview=f"PKCS#8 {curve or oid}",
+        evidence=f"complete {structure} structure",
+        preview=f"{structure} {algorithm}",
     )
 
 

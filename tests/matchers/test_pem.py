@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import random
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 
 from dumpscan import keys
 from dumpscan.matchers.base import Hit, View
+from dumpscan.matchers.der import DER
 from dumpscan.matchers.pem import PEM
 from dumpscan.model import Confidence, Severity
+from tests.makers.programs import need
 from tests.matchers.test_der import candidates, plant
 
 RSA = rsa.generate_private_key(65537, 2048)
@@ -137,6 +140,25 @@ def test_an_unknown_algorithm_is_still_a_key() -> None:
     text = b"-----BEGIN PRIVATE KEY-----\n" + base64.encodebytes(body) + b"-----END PRIVATE KEY-----\n"
     (found,) = candidates(PEM, text)
     assert found.kind == "private-key"
+
+
+@pytest.mark.parametrize("curve", ["secp160r1", "secp224k1", "prime239v1", "sect283k1", "brainpoolP320r1"])
+@pytest.mark.parametrize("encoding", ["named_curve", "explicit"])
+@pytest.mark.parametrize("form", ["SEC1", "PKCS#8", "DER"])
+def test_a_curve_that_is_not_known_here(curve: str, encoding: str, form: str) -> None:
+    need("openssl")
+    made = ["openssl", "ecparam", "-name", curve, "-genkey", "-noout", "-param_enc", encoding]
+    text = subprocess.run(made, check=True, capture_output=True, timeout=60).stdout
+    if form == "DER":  # which no label vouches for
+        der = base64.b64decode(b"".join(text.split(b"\n")[1:-2]))
+        assert not candidates(DER, der + bytes(64))
+        return
+    if form == "PKCS#8":
+        turned = ["openssl", "pkcs8", "-topk8", "-nocrypt"]
+        text = subprocess.run(turned, input=text, check=True, capture_output=True, timeout=60).stdout
+    found, other = candidates(PEM, text + TEXT)
+    assert (found.kind, found.confidence.label) == ("private-key", "validated")
+    assert other.identity == IDENTITY, "what stands beside it is found too"
 
 
 @pytest.mark.parametrize("label", [b"RSA PRIVATE KEY", b"PRIVATE KEY", b"OPENSSH PRIVATE KEY"])
