@@ -1,4 +1,4 @@
-"""The wheel holds what the program reads, and nothing that it does not."""
+"""The wheel holds what the program reads, and nothing that it does not; the source distribution what compiles it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.metadata
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -18,16 +19,21 @@ CHECKOUT = pytest.mark.skipif(not (ROOT / "setup.cfg").is_file(), reason="not a 
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel of a copy of the checkout: a build leaves things behind."""
-    pytest.importorskip("pip")
-    folder = tmp_path_factory.mktemp("wheel")
-    tree = folder / "tree"
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout: a build leaves things behind."""
+    tree = tmp_path_factory.mktemp("packaging") / "tree"
     tree.mkdir()
-    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     for name in ("dumpscan", "signatures"):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
+    return tree
+
+
+@pytest.fixture(scope="module")
+def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    pytest.importorskip("pip")
+    folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", str(tree), "--no-deps", "--quiet", "-w", str(folder)]
     if int(_version("setuptools").split(".")[0]) >= 77:
         command.append("--no-build-isolation")
@@ -58,6 +64,21 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> No
     assert {"dumpscan/py.typed", "dumpscan/test_keys.tsv", "dumpscan/__main__.py"} <= wanted
     assert len(rules) > 5
     assert held == wanted
+
+
+@CHECKOUT
+def test_the_source_distribution_holds_what_is_compiled(tree: Path, tmp_path: Path) -> None:
+    if int(_version("setuptools").split(".")[0]) < 77:
+        pytest.skip("no setuptools >= 77 here")
+    copy = tmp_path / "tree"
+    shutil.copytree(tree, copy, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    code = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=copy, check=True, capture_output=True, timeout=300)
+    (path,) = tmp_path.glob("crash_dumpscan-*.tar.gz")
+    with tarfile.open(path) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    sources = [*ROOT.glob("dumpscan/*.c"), *ROOT.glob("dumpscan/*.h"), *ROOT.glob("signatures/*.yar")]
+    assert {source.relative_to(ROOT).as_posix() for source in sources} <= held
 
 
 @CHECKOUT
