@@ -32,6 +32,7 @@ from inputs import make
 ROOT = Path(__file__).resolve().parent.parent
 PEERS_ON = ("mixed", "numpy")
 VARIANTS_ON = ("mixed", "zeros")
+REDACTED = ("mixed", "zeros", "keys")
 MORE = 1000
 """Signatures besides the built-in ones, in one of the variants."""
 TIMEOUT = 1800
@@ -54,17 +55,20 @@ def dumpscan(path: Path, *more: str) -> list[str]:
 
 
 def variants(path: Path, folder: Path) -> dict[str, list[str]]:
-    """dumpscan without the digest, then in one process, with more signatures; without its kernel, and redacting."""
+    """dumpscan without the digest, then in one process, with more signatures, and without its kernels."""
     more = folder / "more.yar"
     more.write_text(more_signatures())
-    redact = [sys.executable, "-m", "dumpscan", "redact", "--quiet", "--force", "-o", str(folder / "copy"), str(path)]
     return {
         "dumpscan --no-digest": dumpscan(path, "--no-digest"),
         "dumpscan --no-digest --jobs 1": dumpscan(path, "--no-digest", "--jobs", "1"),
         f"dumpscan --no-digest, {MORE} more signatures": dumpscan(path, "--no-digest", "--signatures", str(more)),
         "dumpscan, DUMPSCAN_KERNEL=numpy": ["env", "DUMPSCAN_KERNEL=numpy", *dumpscan(path)],
-        "dumpscan redact": redact,
     }
+
+
+def redact(path: Path, folder: Path) -> list[str]:
+    """The command that makes a copy of ``path``."""
+    return [sys.executable, "-m", "dumpscan", "redact", "--quiet", "--force", "-o", str(folder / "copy"), str(path)]
 
 
 def more_signatures() -> str:
@@ -241,6 +245,8 @@ def measure(files: dict[str, Path], runs: int) -> list[str]:
             commands = {"dumpscan": dumpscan(path)}
             if name in VARIANTS_ON:
                 commands |= variants(path, Path(folder))
+            if name in REDACTED:
+                commands["dumpscan redact"] = redact(path, Path(folder))
             if name in PEERS_ON:
                 commands |= peers(path, Path(folder))
             path.open("rb").read(1)

@@ -47,7 +47,7 @@ from dumpscan.windows import MARGIN, WINDOW, Window, cut, plan
 from dumpscan.workers import aside, pool
 from dumpscan.wrappers import open_source
 
-CLUE_CAP = 1_000_000
+CLUE_CAP = 3_000_000
 PLACE_CAP = 2_000_000
 """Clues and places kept for one dump; more than that is a limit of the report."""
 

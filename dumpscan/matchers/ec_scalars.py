@@ -37,7 +37,7 @@ from dumpscan.matchers.randomness import (
 )
 from dumpscan.model import Clue, ClueTable, Evidence, PublicKey
 
-MAX_CLUES = 65_536
+MAX_CLUES = 131_072
 """Clues of one window; more is a recorded limit."""
 
 _PARTS = {4: (32,), 6: (48,), 7: (56, 57), 8: (64, 66, 57, 32), 9: (66,), 12: (32, 48), 16: (32,), 18: (48,), 24: (64,)}

@@ -40,10 +40,10 @@ MULTIPLES = 8
 
 _UNALIGNED = np.array([i for i in range(-7, 8) if i % 8])
 
-MAX_CLUES = 65_536
+MAX_CLUES = 131_072
 """Clues of one window; more is a recorded limit."""
 
-MAX_TRIED = 200_000
+MAX_TRIED = 400_000
 """Positions sieved in one window and encoding; more is a recorded limit."""
 
 _ROOM = 2 * MAX_TRIED

@@ -22,7 +22,7 @@ SIZES = (32, 48, 56, 57, 64, 66)
 _LONGEST = max(SIZES) // 8 + 2
 """Words that they reach into."""
 
-MAX_TRIED = 262_144
+MAX_TRIED = 524_288
 """Places of one window and width that are looked at; more is a recorded limit. The heap of an idle JVM has 65,000."""
 
 _SMALL = np.uint64(1 << 16)

@@ -21,13 +21,16 @@ from dumpscan.prove.rsa_integers import Integers, Limbs, OfSize
 NEIGHBOURS = 256
 """A prime is multiplied with at least this many of the candidates after it."""
 
-PAIRS = 100_000_000
-"""Products of primes of one size, a quarter of a second. With more than 14,000 candidates only those that pointers lead
-to are multiplied with all, and others with those next to them: a recorded limit. A Go process that has made a key has
-11,000."""
+PAIRS = 1_000_000_000
+"""Products of primes of one size, two seconds of a processor. With more than 44,000 candidates only those that pointers
+lead to are multiplied with all, and others with those next to them: a recorded limit. A Go process that has made a key
+has 11,000, one of Java 40,000."""
 
-_AT_ONCE = 16_000_000
-"""Products of one task."""
+_AT_ONCE, _MOST_AT_ONCE, _TASKS = 16_000_000, 64_000_000, 16
+"""Products of one task, at least and at most, and into how many tasks those of one size are cut between."""
+
+_ROOM = 1 << 21
+"""Pairs that one task may find by their lowest limbs; one product in a hundred where there are 40,000 moduli."""
 
 _SEEN_BITS = 22
 """Highest bits of lowest limbs by which most products are dismissed."""
@@ -88,7 +91,8 @@ def _shares(count: int, pointed: int, limits: list[str]) -> Iterator[tuple[int, 
         steps = max(NEIGHBOURS, PAIRS // count)
     whole = pointed if pointed * count <= PAIRS else 0
     for start, stop, behind in ((0, whole, count - 1), (whole, count, steps)):
-        rows = max(_AT_ONCE // behind, 1)
+        at_once = min(max(_AT_ONCE, (stop - start) * behind // _TASKS), _MOST_AT_ONCE)
+        rows = max(at_once // behind, 1)
         yield from ((first, min(first + rows, stop), behind) for first in range(start, stop, rows))
 
 
@@ -115,7 +119,7 @@ def _by_lowest(task: Pairing) -> _Pairs:
     low = task.primes
     is_modulus = members(task.moduli)
     if kernel.native is not None:
-        seen, found = np.zeros(1 << _SEEN_BITS, np.bool_), np.empty(1 << 20, np.int64)
+        seen, found = np.zeros(1 << _SEEN_BITS, np.bool_), np.empty(_ROOM, np.int64)
         seen[task.moduli >> np.uint64(64 - _SEEN_BITS)] = True
         bits = np.packbits(seen, bitorder="little")
         count = kernel.native.products(low, bits, 64 - _SEEN_BITS, task.first, task.end, task.steps, found)

@@ -186,6 +186,24 @@ async def application(scope, receive, send):
         await send({"type": "http.response.body", "body": b"served"})
 """
 
+JAVA_MAKER = """
+import java.nio.file.*; import java.security.*; import java.util.*;
+public class Made {
+    public static void main(String[] a) throws Exception {
+        List<Object> kept = new ArrayList<>();
+        for (String[] kind : new String[][] {{"RSA", "2048", "rsa2048"}, {"EC", "256", "p256"}}) {
+            KeyPairGenerator maker = KeyPairGenerator.getInstance(kind[0]);
+            maker.initialize(Integer.parseInt(kind[1]));
+            KeyPair made = maker.generateKeyPair();
+            kept.add(made);
+            Files.write(Path.of(a[0], kind[2] + ".made"), made.getPrivate().getEncoded());
+        }
+        System.out.println("ready"); System.out.flush();
+        System.in.read();
+    }
+}
+"""
+
 GO_MAKER = """
 package main
 

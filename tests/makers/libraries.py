@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.makers.lib_keys import Asymmetric, Held, Keys, held_asymmetric, make_keys
-from tests.makers.lib_sources import ASGI, GO, GO_MAKER, JAVA, NODE, PYTHON
+from tests.makers.lib_sources import ASGI, GO, GO_MAKER, JAVA, JAVA_MAKER, NODE, PYTHON
 from tests.makers.programs import free_port, gcore, need, program, run, running, wait_for_port
 
 PACKAGES = (
@@ -153,9 +153,12 @@ def go_maker(folder: Path) -> Iterator[Target]:
     """Go, with keys that it has made itself: their making leaves more behind than their use."""
     binary = _built(GO_MAKER, folder)
     with ready([binary, folder]) as process:
-        files = {name: (folder / f"{name}.made").read_bytes() for name in ("rsa2048", "ed25519")}
-        held = (held_asymmetric(name, _asymmetric(file)) for name, file in files.items())
-        yield Target(process.pid, str(binary), tuple(held))
+        yield Target(process.pid, str(binary), _made(folder, "rsa2048", "ed25519"))
+
+
+def _made(folder: Path, *names: str) -> tuple[Held, ...]:
+    """The keys that a program has made, and written to files."""
+    return tuple(held_asymmetric(name, _asymmetric((folder / f"{name}.made").read_bytes())) for name in names)
 
 
 def _asymmetric(file: bytes) -> Asymmetric:
@@ -175,6 +178,16 @@ def java(folder: Path) -> Iterator[Target]:
     with ready(["java", *options, "-cp", folder, "Held", folder]) as process:
         yield Target(process.pid, str(Path(f"/proc/{process.pid}/exe").readlink()),
                      keys.held("rsa2048", "p256", "p384", "p521", "ed25519", *_AES))  # fmt: skip
+
+
+@contextlib.contextmanager
+def java_maker(folder: Path) -> Iterator[Target]:
+    """Java, with keys that it has made itself: of RSA it leaves more behind than anything else."""
+    need("java", "javac")
+    (folder / "Made.java").write_text(JAVA_MAKER)
+    assert run("javac", "-d", folder, folder / "Made.java").returncode == 0
+    with ready(["java", "-Xmx200m", "-cp", folder, "Made", folder]) as process:
+        yield Target(process.pid, str(Path(f"/proc/{process.pid}/exe").readlink()), _made(folder, "rsa2048", "p256"))
 
 
 @contextlib.contextmanager
@@ -390,6 +403,7 @@ LIBRARIES = (
     Library("Go", go, heavy=True),
     Library("Go, keys made", go_maker, heavy=True),
     Library("Java", java, heavy=True),
+    Library("Java, keys made", java_maker, heavy=True),
     Library("Node.js", node, heavy=True),
     Library("Python", python),
     *(Library(f"rustls, {name}", rustls(name)) for name in ("rsa2048", "p384")),
