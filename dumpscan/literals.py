@@ -166,21 +166,22 @@ def engines() -> tuple[str, ...]:
     return tuple(name for name in there if there[name])
 
 
-_KERNEL_FROM = {True: 64, False: 32}
-"""Bytes that the kernel has to look at together to be preferred to Hyperscan: for literals whose compiled form is kept,
-and for others, which Hyperscan takes longer to compile than to look for."""
+_COMPILED_FAST = 40_000
+"""Literals from a dump that Hyperscan compiles in some three seconds; more are left to the kernel in any case."""
 
 
-def _fastest(cached: bool) -> str:
-    if kernel.literals is not None and kernel.literals.vectors() >= _KERNEL_FROM[cached]:
-        return "kernel"
+def _fastest(count: int, cached: bool) -> str:
+    """The engine for so many literals: Hyperscan, once it has compiled them, is faster than a kernel without AVX-512."""
     there = engines()
-    return next(name for name in ("hyperscan", "kernel", "yara") if name in there)
+    order = ("kernel", "hyperscan", "yara")
+    if kernel.literals is None or (kernel.literals.vectors() < 64 and (cached or count <= _COMPILED_FAST)):
+        order = ("hyperscan", "kernel", "yara")
+    return next(name for name in order if name in there)
 
 
 def most_literals() -> int:
-    """How many literals from a dump the default engine can look for in bounded memory."""
-    return _MOST_OF_KERNEL if _fastest(cached=False) == "kernel" else _MOST
+    """How many literals from a dump can be looked for in bounded memory."""
+    return _MOST if kernel.literals is None else _MOST_OF_KERNEL
 
 
 def literal_search(literals: Sequence[bytes], engine: str | None = None, *, cached: bool = False) -> LiteralSearch:
@@ -191,7 +192,7 @@ def literal_search(literals: Sequence[bytes], engine: str | None = None, *, cach
     """
     if not literals:
         return _Nothing()
-    engine = engine or _fastest(cached)
+    engine = engine or _fastest(len(literals), cached)
     if engine == "kernel" and min(map(len, literals)) < SHORTEST:
         engine = engines()[1]
     if engine == "kernel":
