@@ -171,7 +171,7 @@ _COMPILED_FAST = 40_000
 
 
 def _fastest(count: int, cached: bool) -> str:
-    """The engine for so many literals: Hyperscan, once it has compiled them, is faster than a kernel without AVX-512."""
+    """The engine for so many literals. Once they are compiled Hyperscan is faster than a kernel without AVX-512."""
     there = engines()
     order = ("kernel", "hyperscan", "yara")
     if kernel.literals is None or (kernel.literals.vectors() < 64 and (cached or count <= _COMPILED_FAST)):
