@@ -25,6 +25,9 @@ MOST_SHARED = 8
 """Secrets that may have a part of their text in common for it to be a residue of each. What more of them share, as the
 tokens of one issuer do their header, tells none of them; nor is one text looked for on behalf of more secrets."""
 
+_MORE = 2
+"""Probes that are made, as a multiple of those that are looked for: texts have some in common."""
+
 _EDGE = 64
 _MIN_VARIETY = 4
 
@@ -72,19 +75,22 @@ def needles_for(secrets: Sequence[Iterable[Component]], big_endian: bool = False
 
     Secrets that do not fit are not swept, and that is a limit of the report.
     """
-    each = [
-        [
+    most = most_literals()
+    room = _MORE * most
+    each: list[list[_Cut]] = []
+    for components in secrets:
+        each.append([
             (component, encoded, *_probes(encoded))
             for component in components
             if sweepable(component)
             for encoded in encodings(component, big_endian)
-        ]
-        for components in secrets
-    ]
+        ])  # fmt: skip
+        room -= sum(len(starts) for *_, starts in each[-1])
+        if room < 0:
+            break
     telling = _telling(each)
     items: list[Needle] = []
-    most = most_literals()
-    dropped = 0
+    dropped = len(secrets) - len(each)
     for index, mine in enumerate(each):
         needles = [
             Needle(index, component.name, encoded, size, kept)
