@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dumpscan import sweep
 from dumpscan.encodings import encodings, sweepable
 from dumpscan.model import Component, Span
 from dumpscan.sweep import MOST_SHARED, Sweeper, needles_for
@@ -254,6 +255,14 @@ def test_what_many_tokens_share_is_a_residue_of_none(count: int, places: int) ->
     for content in (b" ".join(some), b" ".join(value[-40:] for value in some)):  # whole ones, and residues
         found, _ = sweeper.places(memoryview(content), [Span(0, len(content))])
         assert {match.start() for match in re.finditer(b" |$", content)} <= {place.span.end for place in found}
+
+
+def test_secrets_that_do_not_fit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "most_literals", lambda: 1000)
+    needles = needles_for([[Component("token", value, "text")] for value in tokens(100, b"")])
+    swept = {needle.secret for needle in needles.items}
+    assert 0 < len(swept) == 100 - needles.dropped < 100
+    assert sum(len(needle.starts) for needle in needles.items) <= 1000
 
 
 def test_a_password_that_many_secrets_hold_is_looked_for() -> None:
