@@ -279,6 +279,21 @@ class ClueTable:
 Clues = Sequence[Clue | ClueTable]
 """Clues, many of them in tables."""
 
+
+class NumberedClues:
+    """Clues and those of tables, numbered through."""
+
+    def __init__(self, items: Clues) -> None:
+        self._items = items
+        self._ends = np.cumsum([1 if isinstance(item, Clue) else len(item.starts) for item in items])
+
+    def at(self, index: int) -> Clue:
+        """The clue with this number."""
+        which = int(np.searchsorted(self._ends, index, "right"))
+        item = self._items[which]
+        return item if isinstance(item, Clue) else item.at(index - int(self._ends[which]) + len(item.starts))
+
+
 Evidence = Candidate | PublicKey | Clue | ClueTable
 
 

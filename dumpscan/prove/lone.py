@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dumpscan.model import Clue, Clues, ClueTable, Span
+from dumpscan.model import Clue, Clues, ClueTable, NumberedClues, Span
 
 MOST_PLACES = 16
 """Of one value; the sweep finds the others."""
@@ -46,13 +46,12 @@ class LoneValues:
         return tuple(found)[:MOST_PLACES]
 
 
-class _Heads:
+class _Heads(NumberedClues):
     """The values of one size, by their first eight bytes."""
 
     def __init__(self, items: Clues, size: int) -> None:
-        self._items = items
+        super().__init__(items)
         parts = [item.value if isinstance(item, Clue) else item.values for item in items]
-        self._ends = np.cumsum([len(part) // size for part in parts])
         rows = [np.frombuffer(part, np.uint8).reshape(-1, size)[:, :8] for part in parts]
         heads = np.concatenate([np.zeros((0, 8), np.uint8), *rows]).view(np.uint64)[:, 0]
         self._order = np.argsort(heads, kind="stable")
@@ -62,9 +61,6 @@ class _Heads:
         """Where ``value`` stands, in the order of the clues."""
         head = np.frombuffer(value[:8], np.uint64)[0]
         first, end = (int(np.searchsorted(self._heads, head, side)) for side in ("left", "right"))
-        for index in self._order[first:end].tolist():
-            which = int(np.searchsorted(self._ends, index, "right"))
-            item = self._items[which]
-            clue = item if isinstance(item, Clue) else item.at(index - int(self._ends[which]) + len(item.starts))
+        for clue in map(self.at, self._order[first:end].tolist()):
             if clue.value == value:
                 yield Span(clue.start, clue.end)

@@ -14,7 +14,7 @@ import numpy as np
 from dumpscan.keys import octets, rsa_key
 from dumpscan.matchers.limb_arithmetic import MOST_EXPONENT, exponent_fits, exponents, inverse64, little_endian, members
 from dumpscan.matchers.rsa_exponents import SIZES as MODULUS_SIZES
-from dumpscan.model import Candidate, Clue, Clues, ClueTable, PublicKey, Span
+from dumpscan.model import Candidate, Clue, Clues, ClueTable, NumberedClues, PublicKey, Span
 from dumpscan.prove.means import Means
 from dumpscan.prove.pointers import pointed_integers
 from dumpscan.prove.rsa_integers import MASK, Integers, OfSize, Place
@@ -159,21 +159,13 @@ def _fitting(n: int, e: int, integers: Integers) -> Iterator[tuple[OfSize, int]]
             yield from ((some, index) for index in range(len(some)))
 
 
-class _PlacedExponents:
+class _PlacedExponents(NumberedClues):
     """The clues of kind ``rsa-exponent`` for moduli of one size, with the highest 64 bits of the numbers."""
 
     def __init__(self, items: Clues) -> None:
-        self._items = items
+        super().__init__(items)
         values = b"".join(item.value if isinstance(item, Clue) else item.values for item in items)
         self.highest = np.frombuffer(values, ">u8").astype(np.uint64)
-        counts = [1 if isinstance(item, Clue) else len(item.starts) for item in items]
-        self._ends = np.cumsum(counts)
-
-    def at(self, index: int) -> Clue:
-        """The clue with this index among the highest bits."""
-        which = int(np.searchsorted(self._ends, index, "right"))
-        item = self._items[which]
-        return item if isinstance(item, Clue) else item.at(index - int(self._ends[which]) + len(item.starts))
 
 
 def _placed_exponents(
