@@ -45,6 +45,7 @@ def scattered(seed: int = 3) -> tuple[Machine, str, bytes]:
     ):
         block[at - 16 : at + len(secret) + 16] = bytes(16) + secret + bytes(16)
     block[3 * 4096 - 150 : 3 * 4096 - 150 + len(spki(RSA_KEY))] = spki(RSA_KEY)
+    machine.put(0xB0000 - 1, bytes([p[63] ^ 0xFF]))  # what stands before the page by chance does not continue p
     machine.write(USER, bytes(block), [0xF0000, 0xB0000, 0xE0000, 0xC5000, 0xA3000, 0xD1000])
     return machine, token, p
 
