@@ -20,8 +20,8 @@ import psutil
 from dumpscan import kernel
 from dumpscan.literals import LiteralSearch, engines, literal_search
 from dumpscan.matchers.registry import build_matchers
+from dumpscan.windows import PAGE
 
-PAGE = 4096
 SAMPLE = 64 << 20
 WINDOW = 1 << 20
 

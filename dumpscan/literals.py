@@ -160,10 +160,16 @@ class _Nothing:
         return [], False
 
 
+def _is_there(engine: str) -> bool:
+    """Asked of Hyperscan only where it may be used: to ask is to import it."""
+    if engine == "kernel":
+        return kernel.literals is not None
+    return engine == "yara" or _hyperscan() is not None
+
+
 def engines() -> tuple[str, ...]:
     """The engines that there are: ``kernel``, ``hyperscan``, ``yara``."""
-    there = {"kernel": kernel.literals is not None, "hyperscan": _hyperscan() is not None, "yara": True}
-    return tuple(name for name in there if there[name])
+    return tuple(filter(_is_there, ("kernel", "hyperscan", "yara")))
 
 
 _COMPILED_FAST = 40_000
@@ -172,11 +178,10 @@ _COMPILED_FAST = 40_000
 
 def _fastest(count: int, cached: bool) -> str:
     """The engine for so many literals. Once they are compiled Hyperscan is faster than a kernel without AVX-512."""
-    there = engines()
     order = ("kernel", "hyperscan", "yara")
-    if kernel.literals is None or (kernel.literals.vectors() < 64 and (cached or count <= _COMPILED_FAST)):
+    if kernel.literals is not None and kernel.literals.vectors() < 64 and (cached or count <= _COMPILED_FAST):
         order = ("hyperscan", "kernel", "yara")
-    return next(name for name in order if name in there)
+    return next(filter(_is_there, order))
 
 
 def most_literals() -> int:

@@ -44,33 +44,11 @@ def _in_words(value: bytes) -> int:
     return sum(len(word) for word in re.findall(rb"[A-Z]?[a-z]{4,}|[A-Z]{5,}", value))
 
 
-_PERCENT = (
-    12.7,
-    9.1,
-    8.2,
-    7.5,
-    7.0,
-    6.7,
-    6.3,
-    6.1,
-    6.0,
-    4.3,
-    4.0,
-    2.8,
-    2.8,
-    2.4,
-    2.4,
-    2.2,
-    2.0,
-    2.0,
-    1.9,
-    1.5,
-    1.0,
-    0.8,
-)
+_PERCENT = (12.7, 9.1, 8.2, 7.5, 7.0, 6.7, 6.3, 6.1, 6.0, 4.3, 4.0, 2.8, 2.8, 2.4, 2.4, 2.2, 2.0, 2.0, 1.9, 1.5, 1.0,
+            0.8, 0.1, 0.1, 0.1, 0.1)  # fmt: skip
 _LETTER_BITS = {
-    letter: max(-log2(0.26 * percent), -2.0)
-    for letter, percent in zip("etaoinshrdlcumwfgypbvkjxqz", (*_PERCENT, *[0.1] * 4), strict=True)
+    letter: min(-log2(0.26 * percent), 3.0)
+    for letter, percent in zip("etaoinshrdlcumwfgypbvkjxqz", _PERCENT, strict=True)
 }
 """How much more a letter is to be expected where letters are drawn by chance than in English, in bits (frequencies:
 R. Lewand, Cryptological Mathematics, 2000; 3 at most)."""
@@ -92,7 +70,7 @@ def is_scrambled(value: bytes) -> bool:
     letters = re.sub(rb"[-_]", b"", value).decode("latin-1")
     if len(letters) < _LEAST_SCRAMBLED or not (letters.isascii() and letters.isalpha()):
         return False
-    bits = sum(min(_LETTER_BITS[letter], 3.0) for letter in letters.lower())
+    bits = sum(_LETTER_BITS[letter] for letter in letters.lower())
     bits += sum(_CASE_BITS[one.islower(), other.islower()] for one, other in pairwise(letters))
     return bits > _LEAST_BITS and _in_words(value) * 5 < 3 * len(value)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dumpscan import kernel
+from dumpscan import kernel, sweep
 from dumpscan.literals import engines, literal_search
 
 ENGINES = engines()
@@ -121,6 +121,16 @@ def test_shorter_literals_are_left_to_another_engine() -> None:
     assert literal_search([b"ab", b"abcd"], "kernel").search(memoryview(b"abcd"))[0] == [(0, 0), (1, 0)]
     with pytest.raises(ValueError, match="too short"):
         kernel.literals.compile(b"abc", (3).to_bytes(4, "little"))  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(not VECTORS, reason="the kernel is not compiled")
+@given(st.binary(min_size=16, max_size=80) | st.lists(st.sampled_from(b"\0ab12"), min_size=16).map(bytes))
+def test_the_kernel_tells_the_same_probes(data: bytes) -> None:
+    for size, stride in ((6, 6), (8, 5), (16, 1)):
+        with pytest.MonkeyPatch.context() as patched:
+            told = sweep._varied(data, size, stride)
+            patched.setattr(kernel, "literals", None)
+            assert sweep._varied(data, size, stride) == told
 
 
 def test_no_literals_find_nothing() -> None:

@@ -176,7 +176,7 @@ def _siblings(data: Buffer, pos: int, limit: int) -> Iterable[asn1.Element]:
 def _sec1(data: Buffer, pos: int, limit: int, curve: str, encoding: str) -> Candidate | None:
     """ECPrivateKey from its privateKey field on. ``curve`` is known from outside, "" (find out) or "?" (unknown)."""
     secret = asn1.element(data, pos, limit, asn1.OCTET_STRING)
-    if secret is None or not 16 <= secret.end - secret.body <= 72 or curve == "?":
+    if secret is None or not 16 <= secret.end - secret.body <= 72:
         return None
     scalar, width, raw = asn1.content(data, secret), secret.end - secret.body, b""
     for item in _siblings(data, secret.end, limit):
@@ -228,7 +228,9 @@ def opaque_private_key(der: bytes, spans: Sequence[Span], encoding: str) -> Cand
     if parts and tags == [asn1.INTEGER, asn1.OCTET_STRING, 0xA0]:
         group = _group(der, asn1.element(der, parts[2].body, parts[2].end))
         secret = Component("d", asn1.content(der, parts[1]).lstrip(b"\0"), "integer")
-        return _opaque(group, secret, spans, encoding, "ECPrivateKey") if group else None
+        if not group or len(secret.value) < 12:
+            return None
+        return _opaque(group, secret, spans, encoding, "ECPrivateKey")
     if not parts or tags != [asn1.INTEGER, asn1.SEQUENCE, asn1.OCTET_STRING]:
         return None
     name = asn1.element(der, parts[1].body, parts[1].end, asn1.OID)
@@ -239,7 +241,8 @@ def opaque_private_key(der: bytes, spans: Sequence[Span], encoding: str) -> Cand
     known = oid in _RSA_OIDS | DH_OIDS | {_DSA_OID, *OKP_OIDS}
     if known or (oid in _EC_OIDS and (not group or group in keys.CURVE_OIDS)):
         return None
-    return _opaque(group or oid, Component("key", asn1.content(der, parts[2])), spans, encoding, "PKCS#8")
+    payload = Component("key", asn1.content(der, parts[2]))
+    return _opaque(group or oid, payload, spans, encoding, "PKCS#8") if len(payload.value) >= 16 else None
 
 
 def _group(der: bytes, parameters: asn1.Element | None) -> str:
@@ -251,12 +254,12 @@ def _group(der: bytes, parameters: asn1.Element | None) -> str:
 def _opaque(
     algorithm: str, secret: Component, spans: Sequence[Span], encoding: str, structure: str
 ) -> Candidate | None:
-    if len(secret.value) < 12 or not looks_random(secret.value[-32:]):
+    if not looks_random(secret.value[-32:]):
         return None
     return Candidate(
         kind="private-key",
         title=f"Private key (algorithm {algorithm})",
-        identity=b"opaque:" + secret.value,
+        identity=structure.replace("#", "").lower().encode() + b":" + secret.value,
         spans=tuple(spans),
         encoding=encoding,
         components=(secret,),

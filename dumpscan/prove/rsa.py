@@ -33,6 +33,9 @@ MAX_FACTORED = 256
 """Moduli that are tried with an exponent of which everything fits but the proof: 0.02 seconds each of 2048 bits, 0.1 of
 4096; more is a recorded limit."""
 
+MAX_PRIMES = 1024
+"""Numbers with such an exponent that turn out to be primes, in a twelfth of that time; more count as moduli."""
+
 MAX_READ = 200_000
 """Exponents that are read because their highest bits fit a modulus, 0.05 ms each; more is the same limit."""
 
@@ -179,7 +182,7 @@ def _placed_exponents(
             by_size.setdefault(_modulus_size(item), []).append(item)
     placed = {size: _PlacedExponents(items) for size, items in by_size.items()}
     found: set[int] = set()
-    left, to_read = MAX_FACTORED, MAX_READ
+    left, primes_left, to_read = MAX_FACTORED, MAX_PRIMES, MAX_READ
     for n, e in moduli:
         some = placed.get((n.bit_length() + 7) // 8)
         if some is None or n in found:
@@ -188,7 +191,8 @@ def _placed_exponents(
             clue = some.at(index)
             d = _exponent(clue, means)
             fits = exponent_fits(n, e, d)
-            if fits and pow(2, n - 1, n) == 1:  # a prime p, and d modulo p - 1
+            if fits and primes_left and pow(2, n - 1, n) == 1:  # a prime p, and d modulo p - 1
+                primes_left -= 1
                 break
             to_read, left = to_read - 1, left - fits
             if min(to_read, left) < 0:

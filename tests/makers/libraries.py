@@ -172,22 +172,26 @@ def java(folder: Path) -> Iterator[Target]:
     """SunRsaSign, SunEC and SunJCE of a small JVM."""
     need("java", "javac")
     keys = make_keys(folder)
-    (folder / "Held.java").write_text(JAVA)
-    assert run("javac", "-d", folder, folder / "Held.java").returncode == 0
     options = ("-Xmx48m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-    with ready(["java", *options, "-cp", folder, "Held", folder]) as process:
-        yield Target(process.pid, str(Path(f"/proc/{process.pid}/exe").readlink()),
-                     keys.held("rsa2048", "p256", "p384", "p521", "ed25519", *_AES))  # fmt: skip
+    with _jvm("Held", JAVA, folder, *options) as (pid, executable):
+        yield Target(pid, executable, keys.held("rsa2048", "p256", "p384", "p521", "ed25519", *_AES))
+
+
+@contextlib.contextmanager
+def _jvm(name: str, source: str, folder: Path, *options: str) -> Iterator[tuple[int, str]]:
+    """A running Java program, which was given the folder: its pid and its executable."""
+    (folder / f"{name}.java").write_text(source)
+    assert run("javac", "-d", folder, folder / f"{name}.java").returncode == 0
+    with ready(["java", *options, "-cp", folder, name, folder]) as process:
+        yield process.pid, str(Path(f"/proc/{process.pid}/exe").readlink())
 
 
 @contextlib.contextmanager
 def java_maker(folder: Path) -> Iterator[Target]:
     """Java, with keys that it has made itself: of RSA it leaves more behind than anything else."""
     need("java", "javac")
-    (folder / "Made.java").write_text(JAVA_MAKER)
-    assert run("javac", "-d", folder, folder / "Made.java").returncode == 0
-    with ready(["java", "-Xmx200m", "-cp", folder, "Made", folder]) as process:
-        yield Target(process.pid, str(Path(f"/proc/{process.pid}/exe").readlink()), _made(folder, "rsa2048", "p256"))
+    with _jvm("Made", JAVA_MAKER, folder, "-Xmx200m") as (pid, executable):
+        yield Target(pid, executable, _made(folder, "rsa2048", "p256"))
 
 
 @contextlib.contextmanager

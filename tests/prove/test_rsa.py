@@ -71,6 +71,9 @@ def test_primes_are_no_moduli_of_their_own_exponents(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(rsa, "MAX_FACTORED", 0)
     assert rsa.prove(clues, [], nothing, limits) == []
     assert not limits
+    monkeypatch.setattr(rsa, "MAX_PRIMES", 0)
+    assert rsa.prove(clues, [], nothing, limits) == []
+    assert limits == ["more exponents of RSA to try than the limit of one dump"]
 
 
 def test_numbers_that_are_read_as_exponents_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
