@@ -22,6 +22,9 @@ RESIDUE = 16
 SHORTEST_LEAD = 6
 """Bytes of a name that tell a place of a value that is too short to be looked for."""
 
+_LONG = 12
+"""Bytes of a text from which on it need not mix kinds of characters."""
+
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 _SIGNED = {32: (26, 10), 48: (28, 14), 57: (28, 16), 66: (28, 19)}
 """Bytes of a number -> bits and number of the limbs, 64 bits wide each, in which Java's IntegerPolynomial keeps it."""
@@ -39,6 +42,9 @@ _LONGEST_BASIC = 64
 _SHORTEST_SENT = 6
 """Octets of a Huffman-coded text that chance does not write: a password of eight small letters has no more."""
 
+_SHORTEST_PART_SENT = 8
+"""Octets of a part of one: there are many parts."""
+
 _LONGEST_LISTED = 66
 """Octets of a key that is looked for as a list of numbers: a scalar of P-521."""
 
@@ -55,9 +61,10 @@ _LARGE = 4096
 class Encoded:
     """One component in one encoding.
 
-    ``residue`` is the number of encoded bytes that hold :data:`RESIDUE` bytes of the secret, or all of ``data``
-    where only the whole counts. ``wraps`` says that line breaks may stand inside (base64 in PEM). The first ``lead``
-    bytes belong to what is looked for, and not to the secret.
+    ``residue`` is the number of encoded bytes that hold :data:`RESIDUE` bytes of the secret (:func:`least_part` of
+    a text), or all of ``data`` where only the whole counts. ``wraps`` says that line breaks may stand inside (base64
+    in PEM). The first ``lead`` bytes belong to what is looked for, and not to the secret. ``pieces`` is the width in
+    bytes of a character of a text so short that pieces of it tell something; 0 of any other.
     """
 
     name: str
@@ -65,6 +72,7 @@ class Encoded:
     residue: int
     wraps: bool = False
     lead: int = 0
+    pieces: int = 0
 
 
 def sweepable(component: Component) -> bool:
@@ -79,9 +87,27 @@ def sweepable(component: Component) -> bool:
         return component.lead >= SHORTEST_LEAD and len(value) < 2 * RESIDUE
     if component.form != "text":
         return len(value) >= 16 and len(set(value)) >= 8
-    if len(value) < 8 or len(set(value)) < 5:
+    return _is_telling(value)
+
+
+def _is_telling(text: bytes) -> bool:
+    if len(text) < 8 or len(set(text)) < 5:
         return False
-    return len(value) >= 12 or _classes(value) >= 3
+    return len(text) >= _LONG or _classes(text) >= 3
+
+
+def least_part(text: bytes) -> int:
+    """The number of bytes of a text that must not survive: 16, of a text below 32 half of it, but 8 or more.
+
+    More than half, up to 12, where so short a part would not be looked for if it were a text of its own; all of a text
+    that has no more.
+    """
+    size = max(8, min(RESIDUE, -(-len(text) // 2)))
+    while size < min(len(text), _LONG) and not all(
+        _is_telling(text[start : start + size]) for start in range(len(text) - size + 1)
+    ):
+        size += 1
+    return min(size, len(text))
 
 
 def _classes(value: bytes) -> int:
@@ -245,15 +271,16 @@ def _hmac_pads(value: bytes) -> Iterator[Encoded]:
 
 
 def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
-    whole = min(len(value), RESIDUE)
-    yield Encoded("utf-8", value, whole)
+    part = least_part(value)
+    short = part < RESIDUE
+    yield Encoded("utf-8", value, part, pieces=1 * short)
     yield from _hmac_pads(value)
     if len(value) > _LARGE * 4:
         return
     text = value.decode("utf-8", "surrogateescape")
     wide = text.encode("utf-16-le", "surrogatepass")
-    yield Encoded("utf-16", wide, 2 * whole)
-    yield Encoded("utf-32", text.encode("utf-32-le", "surrogatepass"), 4 * whole)
+    yield Encoded("utf-16", wide, 2 * part, pieces=2 * short)
+    yield Encoded("utf-32", text.encode("utf-32-le", "surrogatepass"), 4 * part, pieces=4 * short)
     escaped = json.dumps(text)[1:-1]
     for name, other in (
         ("json", escaped),
@@ -263,23 +290,23 @@ def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
         ("hex", value.hex()),
         ("hex", value.hex().upper()),
     ):
-        yield from _wide(name, other, len(other) if whole == len(value) else min(2 * RESIDUE, len(other)))
-    yield from _base64(value, whole)
-    yield from _base64(wide, 2 * whole, "-of-utf-16")
-    yield from _huffman(value, whole)
+        yield from _wide(name, other, len(other) if part == len(value) else min(2 * part, len(other)))
+    yield from _base64(value, part)
+    yield from _base64(wide, 2 * part, "-of-utf-16")
+    yield from _huffman(value, part)
 
 
-def _huffman(value: bytes, whole: int) -> Iterator[Encoded]:
+def _huffman(value: bytes, part: int) -> Iterator[Encoded]:
     """As HTTP/2 and HTTP/3 send it, in a header of its own or in that of Basic authentication."""
-    characters = max(RESIDUE, min(len(value) // 8, 4 * RESIDUE))  # a long one would take most of the probes
+    characters = max(part, min(len(value) // 8, 4 * RESIDUE))  # a long one would take most of the probes
     sent = [("hpack", value, characters)]
     if len(value) <= _LONGEST_BASIC:
-        sent += (("hpack-base64", e.data, e.residue) for e in _base64(value, whole) if e.name == "base64")
+        sent += (("hpack-base64", e.data, e.residue) for e in _base64(value, part) if e.name == "base64")
     for name, text, least in sent:
-        residue = least_octets(text, least)
+        residue = max(least_octets(text, least), _SHORTEST_PART_SENT)
         for data in huffman_at_each_phase(text):
             if len(data) >= _SHORTEST_SENT:
-                yield Encoded(name, data, residue if whole < len(value) else len(data))
+                yield Encoded(name, data, residue if part < len(value) else len(data))
 
 
 def _wide(name: str, text: str, residue: int, wraps: bool = False) -> Iterator[Encoded]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import repeat
@@ -27,6 +27,12 @@ tokens of one issuer do their header, tells none of them; nor is one text looked
 
 _MORE = 2
 """Probes that are made, as a multiple of those that are looked for: texts have some in common."""
+
+_PIECE = 4
+"""Characters of a short text that must not survive beside a residue of it."""
+
+_NEARBY = 64
+"""Bytes on each side of a residue where such pieces are looked for: hash functions keep a block of so many."""
 
 _EDGE = 64
 _MIN_VARIETY = 4
@@ -210,8 +216,30 @@ class Sweeper:
         encoded = self._needles[index].encoded
         span, matched = extend(data, at, encoded, within)
         if matched >= min(encoded.residue, len(encoded.data)):
-            found.append(Place(index, Span(span.start + encoded.lead, span.end), matched == len(encoded.data)))
+            whole = matched == len(encoded.data)
+            found.append(Place(index, Span(span.start + encoded.lead, span.end), whole))
+            if not whole and encoded.pieces:
+                found.extend(Place(index, piece, False) for piece in _pieces(data, span, encoded))
             done[index] = span.end
+
+
+def _pieces(data: memoryview, around: Span, encoded: Encoded) -> Iterator[Span]:
+    """Pieces of a text on both sides of a residue of it: a password is hashed in blocks that repeat it."""
+    size = _PIECE * encoded.pieces
+    known = {encoded.data[at : at + size] for at in range(0, len(encoded.data) - size + 1, encoded.pieces)}
+    for start, end in ((max(0, around.start - _NEARBY), around.start), (around.end, around.end + _NEARBY)):
+        near = bytes(data[start:end])
+        first = after = -1
+        for at in range(len(near) - size + 1):
+            if near[at : at + size] not in known:
+                continue
+            if at > after:
+                if after > 0:
+                    yield Span(start + first, start + after)
+                first = at
+            after = at + size
+        if after > 0:
+            yield Span(start + first, start + after)
 
 
 def extend(data: memoryview, at: int, encoded: Encoded, within: int) -> tuple[Span, int]:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dumpscan import sweep
-from dumpscan.encodings import encodings, sweepable
+from dumpscan.encodings import encodings, least_part, sweepable
 from dumpscan.model import Component, Span
 from dumpscan.sweep import MOST_SHARED, Sweeper, needles_for
 
@@ -165,13 +165,52 @@ def test_a_key_longer_than_a_block_has_no_pads() -> None:
     assert not [e for e in encodings(Component("value", os.urandom(145))) if e.name.startswith("hmac")]
 
 
+@pytest.mark.parametrize("form", ["utf-8", "utf-16-le", "utf-32-le", "hex", "base64"])
+@pytest.mark.parametrize("size", [8, 9, 12, 13, 18, 24, 31, 32, 40])
+def test_any_part_of_a_text_that_tells_is_a_residue(size: int, form: str) -> None:
+    text = "mL7#qV2xWz9!bNc4RtY6pQ8sK5@dGh3$jFu1%aEe"[:size]
+    least = least_part(text.encode())
+    assert least == {8: 8, 9: 8, 12: 8, 13: 8, 18: 9, 24: 12, 31: 16}.get(size, 16)
+    written = {
+        "hex": (text.encode().hex().encode(), 2 * least),
+        "base64": (base64.b64encode(text.encode())[: size * 8 // 6], -(-least * 8 // 6)),
+    }
+    data, length = written.get(form) or (text.encode(form), len(text[:least].encode(form)))
+    for start in range(0, len(data) - length + 1, length // least):
+        piece = data[start : start + length]
+        found = covered([Component("value", text.encode(), "text")], b"\0\0\0\0" + piece + b"\0\0\0\0")
+        assert set(range(4, 4 + len(piece))) <= found
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "utf-16-le", "utf-32-le"])
-@pytest.mark.parametrize("start", range(9))
-def test_any_sixteen_characters_of_a_short_text_are_a_residue(start: int, charset: str) -> None:
-    text = "mL7#qV2xWz9!bNc4RtY6pQ8s"
-    piece = text[start : start + 16].encode(charset)
-    found = covered([Component("value", text.encode(), "text")], b"\0\0\0\0" + piece + b"\0\0\0\0")
-    assert set(range(4, 4 + len(piece))) <= found
+def test_pieces_beside_a_residue_of_a_password(charset: str) -> None:
+    """As a stack has them where a password was hashed (seen in Apache's, of apr1)."""
+    text = "mL7#qV2xWz9bNc4RtY"
+    parts = [text[4:].encode(charset), text[:6].encode(charset), text[14:].encode(charset), text[6:10].encode(charset)]
+    junk = b"\xed\x45\x2f\x54\x7e\x22\x01\xa8"
+    data = junk.join([text[8:13].encode(charset), bytes(64), *parts, bytes(64), text[:5].encode(charset)])
+    found = covered([Component("value", text.encode(), "text")], data)
+    left = bytes(0x2A if at in found else octet for at, octet in enumerate(data))
+    assert [part in left for part in parts] == [False, False, False, charset == "utf-32-le"]
+    assert left.startswith(text[8:13].encode(charset)) and left.endswith(text[:5].encode(charset))  # far from it
+
+
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [
+        ("postgres-password1", 12),  # "postgres-" is in every file of settings
+        ("correct horse battery", 12),
+        ("correct horse battery staple", 14),
+        ("Tr0ub4dor&3", 9),  # eight of it may be of two kinds of characters
+        ("aaaaaaaaaaaaaaaaB1", 12),
+        ("short", 5),
+    ],
+)
+def test_a_part_that_anyone_may_write_is_no_residue(text: str, least: int) -> None:
+    assert least_part(text.encode()) == least
+    if least < len(text):
+        data = b"\0\0\0\0" + text[: least - 1].encode() + b"\0\0\0\0"
+        assert not covered([Component("value", text.encode(), "text")], data)
 
 
 @settings(deadline=None, max_examples=40)
