@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -9,31 +10,43 @@ import numpy as np
 from dumpscan.model import Span
 from dumpscan.source import FileSource, Source
 
-_CHUNK = 512 << 10
-"""Bytes that are read at a time, and then used while they are in the processor's cache."""
-
 _PIECE = 16 << 20
 """Bytes that are mapped at a time."""
+
+_CHUNK = 512 << 10
+"""Bytes that are read at a time, and then used while they are in the processor's cache."""
 
 
 def pieces(source: Source, first: int = 0, end: int | None = None, *, mapped: bool = False) -> Iterator[memoryview]:
     """The bytes of ``source`` from ``first`` to ``end``, a piece at a time, valid till the next; not to be written to.
 
-    Unless ``mapped`` (see :meth:`dumpscan.source.FileSource.map`), equal ranges have pieces of the same sizes.
+    Unless ``mapped`` (see :meth:`dumpscan.source.FileSource.map`), equal ranges have pieces of the same sizes. Holes of
+    a file are not read.
     """
     end = source.size if end is None else end
-    buffer = memoryview(bytearray(min(_CHUNK, end - first)))
-    for offset in range(first, end, _PIECE):
-        size = min(_PIECE, end - offset)
-        found = source.map(offset, size) if mapped and isinstance(source, FileSource) else None
-        if found:
+    buffer, zeros = (memoryview(bytearray(min(_CHUNK, end - first))) for _ in range(2))
+    stored = source.stored(first, end) if isinstance(source, FileSource) else iter([Span(first, end)])
+    ahead = next(stored, Span(end, end))
+    offset = first
+    while offset < end:
+        size = min(_CHUNK, end - offset)
+        while ahead.end <= offset and ahead.start < end:
+            ahead = next(stored, Span(end, end))
+        if ahead.start >= offset + size:
+            yield zeros[:size]
+        elif mapped and (found := _map(source, offset, most := min(_PIECE, end - offset))):
             with found[0] as content, memoryview(content) as view, view[found[1] :] as some:
                 yield some
-            continue
-        for start in range(offset, offset + size, _CHUNK):
-            some = buffer[: min(_CHUNK, offset + size - start)]
-            source.readinto(start, some)
+            size = most
+        else:
+            some = buffer[:size]
+            source.readinto(offset, some)
             yield some
+        offset += size
+
+
+def _map(source: Source, offset: int, size: int) -> tuple[mmap.mmap, int] | None:
+    return source.map(offset, size) if isinstance(source, FileSource) else None
 
 
 def first_difference(one: Source, other: Source, spans: Sequence[Span], size: int) -> int | None:

@@ -16,11 +16,13 @@ import shutil
 import stat
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
 from dumpscan.errors import SourceError
+from dumpscan.model import Span
 from dumpscan.parts import create_private, remove, unused_name
 
 
@@ -120,6 +122,28 @@ class FileSource:
             ), ahead
         except (OSError, ValueError):  # a file system without mappings; a file that is shorter by now
             return None
+
+    def stored(self, offset: int, end: int) -> Iterator[Span]:
+        """The stretches from ``offset`` to ``end`` that the file system stores; between them are holes, zeros.
+
+        All of it where the file has no holes, or the system does not tell where they are. They are asked for in turn.
+        """
+        handle = self._opened().fileno()
+        if not (hasattr(os, "SEEK_DATA") and hasattr(os, "preadv")) or os.fstat(handle).st_blocks * 512 >= self.size:
+            yield Span(offset, end)
+            return
+        while offset < end:
+            try:  # where the file stands matters to nobody: it is read at positions
+                first = os.lseek(handle, offset, os.SEEK_DATA)
+                after = os.lseek(handle, first, os.SEEK_HOLE)
+            except OSError as error:
+                if error.errno != errno.ENXIO or os.fstat(handle).st_size < self.size:  # not told, or it has shrunk
+                    yield Span(offset, end)
+                return
+            if first >= end:
+                return
+            yield Span(max(first, offset), min(after, end))
+            offset = max(after, offset + 1)
 
     def close(self) -> None:
         """Close the file; later reads raise :class:`SourceError`."""

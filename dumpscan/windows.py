@@ -276,20 +276,36 @@ class Reader:
 
     def _copy_mapped(self, file: FileSource, offset: int, first: int, end: int) -> bool:
         """Copy those pages from ``first`` to ``end``, which stand from ``offset`` on, that are not all zero; whether it
-        could be done. Pages of zeros, which dumps are full of, are looked at where the system keeps them."""
+        could be done. Pages of zeros, which dumps are full of, are looked at where the system keeps them, and those in
+        holes of the file not at all: to read them, the system would have to make them."""
         if kernel.native is None:
             return False
-        mapped = file.map(offset, (end - first) * PAGE)
-        if mapped is None:
-            return False
-        content, ahead = mapped
-        with content, memoryview(content) as view, view[ahead:] as pages:
-            try:
-                kernel.native.copy_live(pages, self._buffer[first * PAGE : end * PAGE], self._filled[first:end])
-            except OSError:  # reading it tells what is wrong
-                self._filled[first:end] = True
+        done = first
+        for span in file.stored(offset, offset + (end - first) * PAGE):
+            start = max(done, first + (span.start - offset) // PAGE)
+            stop = min(first - (offset - span.end) // PAGE, end)
+            if start >= stop:
+                continue
+            self._clear(done, start)
+            mapped = file.map(offset + (start - first) * PAGE, (stop - start) * PAGE)
+            if mapped is None:
                 return False
+            content, ahead = mapped
+            with content, memoryview(content) as view, view[ahead : ahead + (stop - start) * PAGE] as pages:
+                try:
+                    kernel.native.copy_live(pages, self._buffer[start * PAGE : stop * PAGE], self._filled[start:stop])
+                except OSError:  # reading it tells what is wrong
+                    self._filled[start:stop] = True
+                    return False
+            done = stop
+        self._clear(done, end)
         return True
+
+    def _clear(self, first: int, end: int) -> None:
+        """Make the pages from ``first`` to ``end`` zeros."""
+        if self._filled[first:end].any():
+            self._buffer[first * PAGE : end * PAGE] = 0
+            self._filled[first:end] = False
 
 
 def flag_pages(block: Bytes, live: Flags, first: int, end: int) -> int:

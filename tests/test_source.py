@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -112,6 +113,37 @@ def test_shrinking_file(tmp_path: Path) -> None:
         os.truncate(path, 0x7F10 + 96)
         with pytest.raises(SourceError, match="shrank while it was read: 0x1000 bytes asked at 0x7f10, 96 came"):
             source.read(0x7F10, 0x1000)
+
+
+def stored(path: Path, offset: int, end: int) -> list[tuple[int, int]]:
+    with FileSource(path) as source:
+        return [(span.start, span.end) for span in source.stored(offset, end)]
+
+
+def test_holes_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, size = tmp_path / "d", 3 << 20
+    with path.open("wb") as out:
+        for offset in (0, 1 << 20, 2 << 20):
+            out.seek(offset)
+            out.write(b"x" * 65536)
+        out.truncate(size)
+    if path.stat().st_blocks * 512 >= size:
+        pytest.skip("a file system without holes")
+    assert stored(path, 0, size) == [(0, 65536), (1 << 20, 65536 + (1 << 20)), (2 << 20, 65536 + (2 << 20))]
+    assert stored(path, 5, 70000) == [(5, 65536)]
+    assert stored(path, 70000, 1 << 20) == stored(path, size - 5, size) == stored(path, 9, 9) == []
+
+    def refused(_file: int, _offset: int, _kind: int) -> int:
+        raise OSError(errno.EINVAL, "not told")
+
+    monkeypatch.setattr(os, "lseek", refused)
+    assert stored(path, 5, size) == [(5, size)]
+    monkeypatch.undo()
+    monkeypatch.delattr(os, "SEEK_DATA")
+    assert stored(path, 5, size) == [(5, size)]
+    monkeypatch.undo()
+    path.write_bytes(b"x" * size)
+    assert stored(path, 5, size) == [(5, size)]
 
 
 def test_closed_source(tmp_path: Path) -> None:

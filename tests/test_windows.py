@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import random
 import signal
@@ -13,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumpscan import windows
+from dumpscan import kernel, windows
 from dumpscan.errors import SourceError
 from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Region, Span
+from dumpscan.pieces import pieces
+from dumpscan.redact import copy_sparse
 from dumpscan.source import FileSource
 from dumpscan.windows import MARGIN, PAGE, Piece, Reader, Window, plan
 from tests.makers.source import BytesSource
@@ -98,19 +101,28 @@ def test_zero_bytes_do_not_depend_on_the_windows() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(layouts(), st.sampled_from([8192, 65536]), st.integers(0, 1 << 32), st.booleans())
-def test_what_is_mapped_is_what_is_read(regions: list[Region], window: int, seed: int, can_map: bool) -> None:
+@given(layouts(), st.sampled_from([8192, 65536]), st.integers(0, 1 << 32), st.booleans(), st.booleans())
+def test_what_is_mapped_is_what_is_read(
+    regions: list[Region], window: int, seed: int, can_map: bool, sparse: bool
+) -> None:
     source = random.Random(seed)
     content = bytearray(source.randbytes(sum(region.size for region in regions)))
     for page in range(0, len(content), 1000):
         if source.random() < 0.7:
             content[page : page + 1000] = bytes(len(content[page : page + 1000]))
+    for page in range(0, len(content), 4 * PAGE):
+        if source.random() < 0.5:
+            content[page : page + 4 * PAGE] = bytes(len(content[page : page + 4 * PAGE]))
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(windows, "_LEAST_MAPPED", PAGE)
         if not can_map:
             patch.setattr(FileSource, "map", lambda _file, _offset, _size: None)
         path = Path(folder) / "dump"
-        path.write_bytes(content)
+        if sparse:
+            path.touch()
+            copy_sparse(BytesSource(bytes(content)), path)
+        else:
+            path.write_bytes(content)
         with FileSource(path) as file:
             mapping, reading = Reader(file), Reader(BytesSource(bytes(content)))
             for item in plan(regions, window, 512):
@@ -118,6 +130,43 @@ def test_what_is_mapped_is_what_is_read(regions: list[Region], window: int, seed
                 expected, *rest = reading.read(item)
                 assert bytes(data) == bytes(expected)
                 assert [live, zero] == rest
+
+
+def test_holes_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "dump"
+    with path.open("wb") as out:
+        out.seek(3 << 20)
+        out.write(b"x" * PAGE)
+        out.truncate(8 << 20)
+    if path.stat().st_blocks * 512 > 1 << 20:
+        pytest.skip("a file system without holes")
+    (window,) = plan([Region(0, 8 << 20)])
+    asked: list[Span] = []
+
+    def noted(file: FileSource, offset: int, size: int) -> tuple[mmap.mmap, int] | None:
+        asked.append(Span(offset, offset + size))
+        return mapped(file, offset, size)
+
+    mapped = FileSource.map
+    monkeypatch.setattr(FileSource, "map", noted)
+    with FileSource(path) as file:
+        assert Reader(file).read(window)[1:] == ((Span(3 << 20, (3 << 20) + PAGE),), (8 << 20) - PAGE)
+    assert sum(map(len, asked)) <= 1 << 16 if kernel.native else not asked
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are mapped on POSIX systems only")
+def test_a_sparse_file_that_shrinks_has_no_hole_there(tmp_path: Path) -> None:
+    path = tmp_path / "dump"
+    with path.open("wb") as out:
+        out.seek(4 << 20)
+        out.write(os.urandom(1 << 20))
+    (window,) = plan([Region(0, 5 << 20)])
+    with FileSource(path) as file:
+        os.truncate(path, 4 << 20)
+        with pytest.raises(SourceError, match="shrank"):
+            Reader(file).read(window)
+        with pytest.raises(SourceError, match="shrank"):
+            list(pieces(file))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files are mapped on POSIX systems only")
@@ -129,10 +178,10 @@ def test_a_file_that_shrinks_under_its_mapping_is_an_error(tmp_path: Path) -> No
         reader = Reader(file)
         assert reader.read(window)[1] == (Span(0, 1 << 20),)
         handler = signal.getsignal(signal.SIGBUS)
-        (mapped, _) = file.map(0, 1 << 20) or pytest.fail("not mapped")
+        mapped = [(file.map(0, 1 << 20) or pytest.fail("not mapped"))[0] for _ in range(2)]  # each is closed after use
         os.truncate(path, 4096 * 3)
-        with mapped, pytest.MonkeyPatch.context() as patch:
-            patch.setattr(file, "map", lambda _offset, _size: (mapped, 0))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(file, "map", lambda offset, _size: (mapped.pop(), offset))
             with pytest.raises(SourceError, match="shrank"):
                 reader.read(window)
         assert signal.getsignal(signal.SIGBUS) == handler
