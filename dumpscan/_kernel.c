@@ -637,38 +637,101 @@ static PyObject *digit_numbers(PyObject *self, PyObject *args) {
 
 /* ------------------------------------------------------------------ prove/rsa_products.py */
 
+enum { COARSE_BITS = 18, FINE_BITS = 22 };
+
+/* What products may be: by bits of their lowest half words a set that the innermost cache holds, and by the highest bits of
+   their lowest words one by which most of the others are dismissed. */
+typedef struct {
+    uint32_t coarse[1 << (COARSE_BITS - 5)], fine[1 << (FINE_BITS - 5)];
+} Known;
+
+static uint64_t coarse_of(uint64_t product) { return (uint32_t)product >> (32 - COARSE_BITS); }
+
+static uint64_t fine_of(uint64_t product) { return product >> (64 - FINE_BITS); }
+
+static void set_bit(uint32_t *bits, uint64_t at) { bits[at >> 5] |= (uint32_t)1 << (at & 31); }
+
+static int has_bit(const uint32_t *bits, uint64_t at) { return (int)(bits[at >> 5] >> (at & 31) & 1); }
+
+#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+#include <immintrin.h>
+
+/* Which of 64 half words times `by` are in the coarse set. */
+__attribute__((target("avx512f"))) static uint64_t likely_vectors(const Half *low, uint32_t by, const Known *known) {
+    uint64_t likely = 0;
+    for (int i = 0; i < 4; i++) {
+        __m512i product = _mm512_mullo_epi32(_mm512_loadu_si512(low + 16 * i), _mm512_set1_epi32((int)by));
+        __m512i key = _mm512_srli_epi32(product, 32 - COARSE_BITS);
+        __m512i words = _mm512_i32gather_epi32(_mm512_srli_epi32(key, 5), known->coarse, 4);
+        __m512i bits = _mm512_sllv_epi32(_mm512_set1_epi32(1), _mm512_and_si512(key, _mm512_set1_epi32(31)));
+        likely |= (uint64_t)_mm512_test_epi32_mask(words, bits) << 16 * i;
+    }
+    return likely;
+}
+
+static int has_vectors(void) { return __builtin_cpu_supports("avx512f"); }
+#else
+static uint64_t likely_vectors(const Half *low, uint32_t by, const Known *known) { return 0; }
+
+static int has_vectors(void) { return 0; }
+#endif
+
+static uint64_t likely_words(const Half *low, uint32_t by, const Known *known) {
+    uint64_t likely = 0;
+    for (int i = 0; i < 64; i++)
+        likely |= (uint64_t)has_bit(known->coarse, coarse_of(low[i] * by)) << i;
+    return likely;
+}
+
 /* Pairs of `values`, the first of which is from `first` to `end` and the other up to `steps` behind it, whose product
-   modulo 2**64 may be a known one: its highest bits, from `shift` on, are in the set of bits `seen`. As index * 2**32 +
-   index of the other; as many as there is room for. */
+   modulo 2**64 may be one of `moduli`. As index * 2**32 + index of the other; as many as there is room for. `wide` lets it
+   use vectors. */
 static PyObject *products(PyObject *self, PyObject *args) {
     PyObject *objects[3];
     Array a[3];
-    int shift;
     Py_ssize_t first, end, steps;
-    if (!PyArg_ParseTuple(args, "OOinnnO", &objects[0], &objects[1], &shift, &first, &end, &steps, &objects[2]) ||
-        take_all(objects, a, "loI") < 0)
+    int wide;
+    if (!PyArg_ParseTuple(args, "OOnnnOp", &objects[0], &objects[1], &first, &end, &steps, &objects[2], &wide) ||
+        take_all(objects, a, "llI") < 0)
         return NULL;
-    const Word *values = a[0].view.buf;
-    const uint8_t *seen = a[1].view.buf;
+    const Word *values = a[0].view.buf, *moduli = a[1].view.buf;
     Place *out = a[2].view.buf;
     Py_ssize_t count = a[0].count, found = 0, room = a[2].count;
-    if (shift < 32 || shift > 61 || a[1].count < (Py_ssize_t)1 << (64 - shift) >> 3 || count > INT32_MAX || first < 0 ||
-        end > count || steps < 0 || steps > count) {
+    if (count >= INT32_MAX - 64 || first < 0 || end > count || steps < 0 || steps > count) {
         give_back(a, 3);
         return PyErr_Format(PyExc_ValueError, "arrays that do not fit");
     }
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = first; i < end; i++) {
-        Py_ssize_t last = i + steps < count - 1 ? i + steps : count - 1;
-        for (Py_ssize_t j = i + 1; j <= last; j++) {
-            uint64_t top = values[i] * values[j] >> shift;
-            if (seen[top >> 3] >> (top & 7) & 1 && found < room)
-                out[found++] = (Place)i << 32 | j;
+    Known *known = calloc(1, sizeof *known);
+    Half *low = calloc((size_t)count + 64, sizeof *low); /* zeros behind them */
+    if (known && low) {
+        Py_BEGIN_ALLOW_THREADS
+        uint64_t (*likely)(const Half *, uint32_t, const Known *) = wide && has_vectors() ? likely_vectors : likely_words;
+        for (Py_ssize_t i = 0; i < a[1].count; i++) {
+            set_bit(known->coarse, coarse_of(moduli[i]));
+            set_bit(known->fine, fine_of(moduli[i]));
         }
+        for (Py_ssize_t i = 0; i < count; i++)
+            low[i] = (uint32_t)values[i];
+        for (Py_ssize_t i = first; i < end; i++) {
+            Py_ssize_t last = i + steps < count - 1 ? i + steps : count - 1;
+            for (Py_ssize_t from = i + 1; from <= last; from += 64) {
+                uint64_t set = likely(low + from, low[i], known);
+                if (last - from < 63)
+                    set &= ((uint64_t)1 << (last - from + 1)) - 1;
+                for (; set; set &= set - 1) {
+                    Py_ssize_t j = from + lowest_bit(set);
+                    if (has_bit(known->fine, fine_of(values[i] * values[j])) && found < room)
+                        out[found++] = (Place)i << 32 | j;
+                }
+            }
+        }
+        Py_END_ALLOW_THREADS
     }
-    Py_END_ALLOW_THREADS
     give_back(a, 3);
-    return PyLong_FromSsize_t(found);
+    int failed = !known || !low;
+    free(known);
+    free(low);
+    return failed ? PyErr_NoMemory() : PyLong_FromSsize_t(found);
 }
 
 /* Whether a number of `size` bytes stands at byte `start` of `count` that is odd by its byte `low`, has the highest bit of
@@ -1501,7 +1564,7 @@ static PyMethodDef methods[] = {
     {"various", various, METH_VARARGS, "various(octets, starts, flags, size, least, uneven)"},
     {"digit_numbers", digit_numbers, METH_VARARGS,
      "digit_numbers(words, starts, kept, unused, width, count, least, most) -> number kept"},
-    {"products", products, METH_VARARGS, "products(values, seen, shift, first, end, steps, pairs) -> number of pairs"},
+    {"products", products, METH_VARARGS, "products(values, moduli, first, end, steps, pairs, wide) -> number of pairs"},
     {"sieved", sieved, METH_VARARGS, "sieved(table, weights, products, inverses, greatest, flags, size)"},
     {"aes_relations", aes_relations, METH_VARARGS, "aes_relations(words, places, first, end) -> number of places"},
     {"structures", structures, METH_VARARGS,

@@ -222,6 +222,25 @@ def test_products_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(zip(range(0, 800, 7), range(9, 809, 7), strict=True)) <= set(compiled)
 
 
+@pytest.mark.parametrize(("first", "end", "steps"), [(0, 900, 899), (100, 300, 7), (840, 900, 64), (5, 9, 65)])
+def test_products_with_vectors_and_without(first: int, end: int, steps: int) -> None:
+    source = random.Random(2)
+    values = np.array([source.getrandbits(64) | 1 for _ in range(900)], np.uint64)
+    moduli = np.array([source.getrandbits(64) | 1 for _ in range(40_000)], np.uint64)
+    moduli[:893] = values[:893] * values[7:]
+    moduli[893:1729] = values[:836] * values[64:]
+    found = []
+    for wide in (True, False):
+        pairs = np.zeros(1000 * 900, np.int64)
+        assert kernel.native is not None
+        count = kernel.native.products(values, moduli, first, end, steps, pairs, wide)
+        found.append([divmod(pair, 1 << 32) for pair in pairs[:count].tolist()])
+    assert found[0] == found[1]
+    wanted = {(i, i + step) for i in range(first, end) for step in (7, 64) if step <= steps and i + step < 900}
+    assert wanted <= set(found[0])
+    assert all(first <= i < end and i < j <= i + steps for i, j in found[0])
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_structures(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     source = random.Random(seed)
@@ -345,10 +364,9 @@ def test_a_real_core(monkeypatch: pytest.MonkeyPatch) -> None:
         ("unaligned", (WORDS, BEYOND, np.array([32]), PLACES, np.zeros(1, np.int64))),
         ("unaligned", (WORDS, BITS, np.array([31]), PLACES, np.zeros(1, np.int64))),
         ("unaligned", (WORDS, BITS, np.array([32, 48]), PLACES, np.zeros(1, np.int64))),
-        ("products", (WORDS, np.zeros(9, np.uint8), 57, 0, 9, 5, PLACES)),
-        ("products", (WORDS, np.zeros(2, np.uint8), 60, 0, 10, 5, PLACES)),
-        ("products", (WORDS, np.zeros(2, np.uint8), 60, -1, 9, 5, PLACES)),
-        ("products", (WORDS, np.zeros(2, np.uint8), 60, 0, 9, 10, PLACES)),
+        ("products", (WORDS, WORDS, 0, 10, 5, PLACES, True)),
+        ("products", (WORDS, WORDS, -1, 9, 5, PLACES, True)),
+        ("products", (WORDS, WORDS, 0, 9, 10, PLACES, True)),
         ("closed", (WORDS, BEYOND, PARTS, np.zeros(36, np.int64), np.zeros(36, np.int64))),
         ("closed", (WORDS, BITS, PARTS, np.zeros(36, np.int64), np.zeros(35, np.int64))),
         ("closed", (WORDS, BITS, np.ones(5, np.bool_), np.zeros(36, np.int64), np.zeros(36, np.int64))),

@@ -22,18 +22,15 @@ NEIGHBOURS = 256
 """A prime is multiplied with at least this many of the candidates after it."""
 
 PAIRS = 1_000_000_000
-"""Products of primes of one size, two seconds of a processor. With more than 44,000 candidates only those that pointers
-lead to are multiplied with all, and others with those next to them: a recorded limit. A Go process that has made a key
-has 11,000, one of Java 40,000."""
+"""Products of primes of one size: a second of a processor with AVX-512, two to three of others. With more than 44,000
+candidates only those that pointers lead to are multiplied with all, and others with those next to them: a recorded
+limit. A Go process that has made a key has 11,000, one of Java 40,000."""
 
 _AT_ONCE, _MOST_AT_ONCE, _TASKS = 16_000_000, 64_000_000, 16
 """Products of one task, at least and at most, and into how many tasks those of one size are cut between."""
 
 _ROOM = 1 << 21
 """Pairs that one task may find by their lowest limbs; one product in a hundred where there are 40,000 moduli."""
-
-_SEEN_BITS = 22
-"""Highest bits of lowest limbs by which most products are dismissed."""
 
 _TOP_BITS = 36
 """Highest bits by which others are, which floating-point numbers give to within one."""
@@ -119,10 +116,8 @@ def _by_lowest(task: Pairing) -> _Pairs:
     low = task.primes
     is_modulus = members(task.moduli)
     if kernel.native is not None:
-        seen, found = np.zeros(1 << _SEEN_BITS, np.bool_), np.empty(_ROOM, np.int64)
-        seen[task.moduli >> np.uint64(64 - _SEEN_BITS)] = True
-        bits = np.packbits(seen, bitorder="little")
-        count = kernel.native.products(low, bits, 64 - _SEEN_BITS, task.first, task.end, task.steps, found)
+        found = np.empty(_ROOM, np.int64)
+        count = kernel.native.products(low, task.moduli, task.first, task.end, task.steps, found, True)
         if count < len(found):
             pairs = np.stack([found[:count] >> 32, found[:count] & 0xFFFFFFFF], axis=1)
             return pairs[is_modulus(low[pairs[:, 0]] * low[pairs[:, 1]])]
