@@ -28,7 +28,7 @@ from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import COMMAND_LINE, ENVIRONMENT, Candidate, Clue, ClueTable, Evidence, PublicKey, Span
 from dumpscan.plain import PlainSource
 from dumpscan.source import Source
-from dumpscan.windows import Reader, Window
+from dumpscan.windows import PAGE, Reader, Window
 
 _EDGE = 64
 """Bytes around a live stretch that a literal may reach into: anchors can begin or end with zeros."""
@@ -102,8 +102,11 @@ class Scanner:
             if (load := getattr(matcher, "prepare", None)) is not None:
                 load()
 
-    def evidence(self, view: View, timer: Counter[str], limits: list[str]) -> Iterator[Evidence]:
-        """What the matchers say of ``view``, in positions; a matcher that fails is a limit, not a crash."""
+    def evidence(self, view: View, owned: Span, timer: Counter[str], limits: list[str]) -> Iterator[Evidence]:
+        """What the matchers say of ``view``, in positions; a matcher that fails is a limit, not a crash.
+
+        What does not begin in ``owned`` may be left out.
+        """
         started = time.perf_counter()
         hits = self._hits(view, limits)
         timer["literals"] += int((time.perf_counter() - started) * 1e9)
@@ -116,7 +119,7 @@ class Scanner:
                 del mine[most:]
             started = time.perf_counter()
             try:
-                yield from matcher.match(view, mine)
+                yield from matcher.match(view if matcher.anchors else _near(view, owned, matcher.reach), mine)
             except Exception as error:  # text of the error may quote the dump: only its type is told
                 limits.append(f"matcher {matcher.name} failed ({type(error).__name__})")
             timer[matcher.name] += int((time.perf_counter() - started) * 1e9)
@@ -145,6 +148,13 @@ class Scanner:
         places = ((bisect_right(self._firsts, n) - 1, n) for n in numbers)
         self._owners[literal] = owners = tuple((m, n - self._firsts[m]) for m, n in places)
         return owners
+
+
+def _near(view: View, owned: Span, reach: int) -> View:
+    """``view`` without the live pages that are farther than ``reach`` from the owned span."""
+    first, end = max(0, owned.start - reach) // PAGE * PAGE, -(-(owned.end + reach) // PAGE) * PAGE
+    live = (Span(max(span.start, first), min(span.end, end)) for span in view.live)
+    return replace(view, live=tuple(span for span in live if span.start < span.end))
 
 
 @lru_cache(maxsize=2)
@@ -204,7 +214,7 @@ def scan_window(job: Job, window: Window) -> WindowEvidence:
     )
     scanner = _scanner_of(job)
     found = _Sorted()
-    for item in scanner.evidence(view, timer, limits):
+    for item in scanner.evidence(view, window.owned, timer, limits):
         found.take(window, item)
     limits.extend(found.limits)
     return WindowEvidence(

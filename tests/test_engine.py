@@ -14,7 +14,7 @@ from dumpscan.engine import AHEAD, TOGETHER, Job, Scanner, WindowEvidence, run
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.registry import build_matchers
 from dumpscan.model import Clue, Evidence, Span
-from dumpscan.windows import Window
+from dumpscan.windows import PAGE, Window
 from tests.makers.source import BytesSource
 
 JOB = Job(BytesSource(b"x"))
@@ -107,6 +107,28 @@ def test_what_fails_is_raised() -> None:
         list(run(executor, 2, _number, JOB, windows))
 
 
+class _Seeing:
+    """A matcher without anchors that tells the live stretches that it is given."""
+
+    name, reach = "seeing", 100
+    anchors: Sequence[bytes] = ()
+
+    def match(self, view: View, hits: Sequence[Hit]) -> Iterable[Evidence]:
+        return [Clue("live", b"", span.start, span.end, "ascii") for span in view.live]
+
+
+def test_a_matcher_without_anchors_sees_as_far_as_it_reaches() -> None:
+    view = View(memoryview(bytes(20 * PAGE)), (Span(0, 5 * PAGE), Span(6 * PAGE, 20 * PAGE)))
+    owned = Span(7 * PAGE, 10 * PAGE + 3900)
+    for span, seen in (
+        (owned, (Span(6 * PAGE, 11 * PAGE),)),
+        (Span(5 * PAGE + 99, 5 * PAGE + 110), (Span(4 * PAGE, 5 * PAGE),)),
+        (Span(0, 20 * PAGE), view.live),
+    ):
+        clues = [clue for clue in Scanner([_Seeing()]).evidence(view, span, Counter(), []) if isinstance(clue, Clue)]
+        assert tuple(Span(clue.start, clue.end) for clue in clues) == seen
+
+
 class _Telling:
     """A matcher that tells what it is given."""
 
@@ -129,8 +151,10 @@ def test_a_matcher_gets_the_hits_of_its_anchors() -> None:
         _Telling("third", b"delta", b"gamma", b"alpha"),
     )
 
+    whole = Span(0, len(data))
+
     def told() -> Iterator[tuple[str, bytes, int]]:
-        for clue in Scanner(matchers).evidence(View(memoryview(data), (Span(0, len(data)),)), Counter(), []):
+        for clue in Scanner(matchers).evidence(View(memoryview(data), (whole,)), whole, Counter(), []):
             assert isinstance(clue, Clue)
             yield clue.kind, clue.value, clue.start
 
