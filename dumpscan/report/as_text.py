@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TextIO
 
 from dumpscan.mask import printable
-from dumpscan.model import DumpReport, Finding, Occurrence, Report, Severity
+from dumpscan.model import Confidence, DumpReport, Finding, Occurrence, Report, Severity
 from dumpscan.report import wording
 
 SHOWN = 8
 """Occurrences of a finding, and gaps of a dump, that are listed; the rest is counted."""
+
+ALIKE = 20
+"""Findings of one title, severity and confidence that are shown, of the thousands that a server's tokens may be."""
 
 _WIDTH = 100
 _INDENT = 12
@@ -69,11 +73,27 @@ def _dump(dump: DumpReport, page: _Page) -> None:
     page.line(f"  {wording.origin(dump)}")
     if dump.sha256:
         page.line(f"  sha256 {dump.sha256}")
+    alike: Counter[tuple[Severity, Confidence, str]] = Counter()
     for finding in dump.findings:
+        kind = (finding.severity, finding.confidence, finding.title)
+        alike[kind] += 1
+        if alike[kind] <= ALIKE:
+            page.line()
+            _finding(finding, page)
+    if max(alike.values(), default=0) > ALIKE:
         page.line()
-        _finding(finding, page)
+        _rest({kind: count - ALIKE for kind, count in alike.items() if count > ALIKE}, page)
     page.line()
     _ending(dump, page)
+
+
+def _rest(left_out: Mapping[tuple[Severity, Confidence, str], int], page: _Page) -> None:
+    """How many more there are of each kind."""
+    for (severity, confidence, title), count in left_out.items():
+        label = page.paint(severity.name.ljust(_INDENT - 2), _COLOURS[severity])
+        end = f"  [{confidence.label}]"
+        page.line(f"  {label}{_cut(f'+{count:,} more  {printable(title)}', page.width - _INDENT - len(end))}{end}")
+    page.line(" " * _INDENT + "(JSON, SARIF and HTML list all)")
 
 
 def _finding(finding: Finding, page: _Page) -> None:

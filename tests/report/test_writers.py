@@ -22,7 +22,7 @@ import pytest
 
 from dumpscan.model import Report
 from dumpscan.report.writers import WRITERS
-from tests.report.samples import dump, evil, ordinary, rsa
+from tests.report.samples import dump, evil, hostile, ordinary, rsa, token
 
 GOLDEN = Path(__file__).parent / "golden"
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8"))
@@ -201,6 +201,21 @@ def test_text_fits_the_width() -> None:
         assert len(line) <= 100
         assert line == line.rstrip()
     assert "+12 more" in render("text", ordinary())
+
+
+def test_text_of_thousands_can_be_read() -> None:
+    tokens = [replace(token(), id=f"F{number}") for number in range(1, 1021)]
+    report = Report("1", "r", (dump("core", "findings", rsa(), *tokens, hostile()),))
+    text = render("text", report)
+    assert len(text.splitlines()) < 250
+    assert [f"F{number} " in text for number in (1, 20, 21, 1020)] == [True, True, False, False]
+    more, end = (
+        "  HIGH      +1,000 more  GitHub personal access token  [validated]\n",
+        "FINDINGS: 1 critical, 1,020 high",
+    )
+    assert text.index("RSA private key") < text.index(more) < text.index(end)
+    assert "more  " not in render("text", ordinary())
+    assert len(json.loads(render("json", report))["dumps"][0]["findings"]) == 1022
 
 
 def test_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
