@@ -9,7 +9,6 @@ are clues too, one for each part, the neighbours in the ``note``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -57,13 +56,12 @@ _LEAST_CHUNK, _LARGEST_CHUNK = min(_CHUNK_PARTS) + 9, 0x1000
 _POINT_SIZES = (32, 48, 64, 66)
 
 
-@dataclass(frozen=True, slots=True)
 class EcScalars:
     """Window matcher for lone scalars, and for uncompressed points (04, x, y; SEC 1, section 2.3.3)."""
 
-    name: str = "ec-scalars"
+    name = "ec-scalars"
     anchors: Sequence[bytes] = ()
-    reach: int = 256
+    reach = 256
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
         return self.from_map(word_map(view))

@@ -24,7 +24,6 @@ X, Y and Z (8 bytes each, big-endian), ``encoding`` the curve.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,13 +64,12 @@ _OKP = {0: ("x25519", 32), 1: ("x448", 56), 2: ("ed25519", 32), 3: ("ed448", 57)
 """OpenSSL's ECX_KEY_TYPE -> algorithm, seed length."""
 
 
-@dataclass(frozen=True, slots=True)
 class IntegerStructures:
     """Window matcher for the structures above."""
 
-    name: str = "integer-structures"
+    name = "integer-structures"
     anchors: Sequence[bytes] = ()
-    reach: int = 128
+    reach = 128
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue | ClueTable]:
         return self.from_map(word_map(view), view.mapped)

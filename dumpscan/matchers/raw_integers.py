@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.ec_scalars import EcScalars
@@ -15,13 +14,12 @@ from dumpscan.matchers.unaligned_octets import UnalignedOctets
 from dumpscan.model import Evidence
 
 
-@dataclass(frozen=True, slots=True)
 class RawIntegers:
     """Window matcher: RSA integers, lone scalars and seeds, points, big-number structures."""
 
-    name: str = "raw-integers"
+    name = "raw-integers"
     anchors: Sequence[bytes] = ()
-    reach: int = RsaLimbs().reach
+    reach = RsaLimbs.reach
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
         mapped = word_map(view)

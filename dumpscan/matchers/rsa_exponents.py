@@ -9,7 +9,6 @@ arrays it is the number too (``note``, big-endian). The proof reads the number w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -46,13 +45,12 @@ _HALVES = np.array([-4, 0, 4])
 _TOO_MANY = limit("more places of RSA exponents than the limit of one window")
 
 
-@dataclass(frozen=True, slots=True)
 class RsaExponents:
     """Window matcher: odd numbers of the width of a modulus where random-looking stretches begin or end."""
 
-    name: str = "rsa-exponents"
+    name = "rsa-exponents"
     anchors: Sequence[bytes] = ()
-    reach: int = SIZES[-1] + 64
+    reach = SIZES[-1] + 64
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue | ClueTable]:
         return self.from_map(word_map(view))

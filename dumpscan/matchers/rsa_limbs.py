@@ -9,7 +9,6 @@ of :mod:`dumpscan.matchers.rsa_exponents`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -57,13 +56,12 @@ _ENDS = {_LE: (0, -1), _OCTETS: (-1, 0), _JAVA: (-4, 3)}
 """Encoding -> byte with the lowest bit, byte with the highest; negative from the end. In the kernel's order."""
 
 
-@dataclass(frozen=True, slots=True)
 class RsaLimbs:
     """Window matcher: numbers where random-looking stretches begin or end, and multiples of their width after that."""
 
-    name: str = "rsa-limbs"
+    name = "rsa-limbs"
     anchors: Sequence[bytes] = ()
-    reach: int = (MULTIPLES + 1) * SIZES[-1]
+    reach = (MULTIPLES + 1) * SIZES[-1]
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue | ClueTable]:
         return self.from_map(word_map(view))

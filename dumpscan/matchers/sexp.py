@@ -8,7 +8,6 @@ buffers are often overwritten after their release, so each number is looked for 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dumpscan.curves import curves_of
 from dumpscan.matchers.base import Hit, View
@@ -20,13 +19,12 @@ _CANONICAL = tuple(b"(1:" + name for name in _NAMES)
 _LONGEST = 1026
 
 
-@dataclass(frozen=True, slots=True)
 class Sexp:
     """Window matcher: private numbers and public points as clues for the proofs."""
 
-    name: str = "sexp"
+    name = "sexp"
     anchors: Sequence[bytes] = _INNER + _CANONICAL
-    reach: int = _LONGEST + 16
+    reach = _LONGEST + 16
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Evidence]:
         for hit in hits:

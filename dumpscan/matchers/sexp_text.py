@@ -33,13 +33,12 @@ _CURVES = {
 _OKP = {"ed25519": "ed25519", "curve25519": "x25519", "cv25519": "x25519", "ed448": "ed448", "x448": "x448"}
 
 
-@dataclass(frozen=True, slots=True)
 class SexpText:
     """Window matcher for whole private keys."""
 
-    name: str = "sexp-text"
+    name = "sexp-text"
     anchors: Sequence[bytes] = (b"(private-key",)
-    reach: int = _LONGEST
+    reach = _LONGEST
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Candidate]:
         for hit in hits:

@@ -6,7 +6,6 @@ Emits clues of kind ``octets-alone``, as :mod:`dumpscan.matchers.ec_scalars` doe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,13 +27,12 @@ MAX_TRIED = 524_288
 _SMALL = np.uint64(1 << 16)
 
 
-@dataclass(frozen=True, slots=True)
 class UnalignedOctets:
     """Window matcher for the above."""
 
-    name: str = "unaligned-octets"
+    name = "unaligned-octets"
     anchors: Sequence[bytes] = ()
-    reach: int = 128
+    reach = 128
 
     def match(self, view: View, hits: Sequence[Hit]) -> Iterator[Clue | ClueTable]:
         return self.from_map(word_map(view))
