@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from urllib.parse import quote
 
 from dumpscan.huffman import huffman_at_each_phase, least_octets
@@ -24,6 +24,9 @@ SHORTEST_LEAD = 6
 
 _LONG = 12
 """Bytes of a text from which on it need not mix kinds of characters."""
+
+_CHANGES = 5
+"""Changes between kinds of characters in a short text of two kinds that no words have: ``aMKnbKGIy``."""
 
 _ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 _SIGNED = {32: (26, 10), 48: (28, 14), 57: (28, 16), 66: (28, 19)}
@@ -54,7 +57,7 @@ _DECIMAL_RESIDUE = 39
 _DIGITS_AT_ONCE = 4000
 
 _LARGE = 4096
-"""Components longer than this (ciphertexts, OpenSSH's prekey) are swept as raw bytes only."""
+"""Components longer than this (ciphertexts) are swept as raw bytes only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ class Encoded:
     ``residue`` is the number of encoded bytes that hold :data:`RESIDUE` bytes of the secret (:func:`least_part` of
     a text), or all of ``data`` where only the whole counts. ``wraps`` says that line breaks may stand inside (base64
     in PEM). The first ``lead`` bytes belong to what is looked for, and not to the secret. ``pieces`` is the width in
-    bytes of a character of a text so short that pieces of it tell something; 0 of any other.
+    bytes of a character of a text so short that pieces of it tell something, and that a residue of it has to be
+    :func:`is_telling`; 0 of any other.
     """
 
     name: str
@@ -78,22 +82,23 @@ class Encoded:
 def sweepable(component: Component) -> bool:
     """Whether a value is long and unusual enough to be looked for in the whole dump.
 
-    Text: at least 8 bytes, 5 different ones, and below 12 bytes three of lower case, upper case, digits, others;
-    so ``admin``, ``password1`` and ``production`` blank nothing but the place where they were found. Numbers and
-    octets: at least 16 bytes, 8 different ones. What leads to a shorter text counts with it.
+    Text: at least 8 bytes, 5 different ones, and below 12 bytes three of lower case, upper case, digits, others, or
+    two that change often; so ``admin``, ``password1`` and ``production`` blank nothing but the place where they were
+    found. Numbers and octets: at least 16 bytes, 8 different ones. What leads to a shorter text counts with it.
     """
     value = component.value
     if component.lead:
         return component.lead >= SHORTEST_LEAD and len(value) < 2 * RESIDUE
     if component.form != "text":
         return len(value) >= 16 and len(set(value)) >= 8
-    return _is_telling(value)
+    return is_telling(value)
 
 
-def _is_telling(text: bytes) -> bool:
+def is_telling(text: bytes) -> bool:
+    """Whether a text, or a part of one, is not what anyone may write; see :func:`sweepable`."""
     if len(text) < 8 or len(set(text)) < 5:
         return False
-    return len(text) >= _LONG or _classes(text) >= 3
+    return len(text) >= _LONG or _classes(text) >= 3 or _changes(text) >= _CHANGES
 
 
 def least_part(text: bytes) -> int:
@@ -102,18 +107,31 @@ def least_part(text: bytes) -> int:
     More than half, up to 12, where so short a part would not be looked for if it were a text of its own; all of a text
     that has no more.
     """
-    size = max(8, min(RESIDUE, -(-len(text) // 2)))
+    size = _half(text)
     while size < min(len(text), _LONG) and not all(
-        _is_telling(text[start : start + size]) for start in range(len(text) - size + 1)
+        is_telling(text[start : start + size]) for start in range(len(text) - size + 1)
     ):
         size += 1
     return min(size, len(text))
 
 
+def _half(text: bytes) -> int:
+    return max(8, min(RESIDUE, -(-len(text) // 2)))
+
+
+def _kinds(value: bytes) -> list[int]:
+    """Lower case, upper case, digit or other: of each character."""
+    tests = (str.islower, str.isupper, str.isdigit)
+    return [next((kind for kind, test in enumerate(tests) if test(char)), 3) for char in value.decode("latin-1")]
+
+
 def _classes(value: bytes) -> int:
-    text = value.decode("latin-1")
-    tests = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
-    return sum(any(test(char) for char in text) for test in tests)
+    return len(set(_kinds(value)))
+
+
+def _changes(value: bytes) -> int:
+    """How often a character is of another kind than the one before."""
+    return sum(one != other for one, other in pairwise(_kinds(value)))
 
 
 def encodings(component: Component, big_endian: bool = False) -> Iterator[Encoded]:
@@ -125,6 +143,7 @@ def encodings(component: Component, big_endian: bool = False) -> Iterator[Encode
         "scalar": _scalar,
         "octets": _secret_octets,
         "raw": _raw,
+        "whole": _whole,
         "text": _text,
     }
     if component.lead:
@@ -218,6 +237,10 @@ def _raw(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
     yield Encoded("octets", value, min(RESIDUE, len(value)))
 
 
+def _whole(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
+    yield Encoded("octets", value, max(len(value) - RESIDUE, 1))
+
+
 def _octets(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
     yield Encoded("octets", value, min(RESIDUE, len(value)))
     if len(value) > _LARGE:
@@ -272,15 +295,15 @@ def _hmac_pads(value: bytes) -> Iterator[Encoded]:
 
 def _text(value: bytes, _big_endian: bool) -> Iterator[Encoded]:
     part = least_part(value)
-    short = part < RESIDUE
-    yield Encoded("utf-8", value, part, pieces=1 * short)
+    short, half = part < RESIDUE, min(_half(value), len(value))
+    yield Encoded("utf-8", value, half, pieces=1 * short)
     yield from _hmac_pads(value)
     if len(value) > _LARGE * 4:
         return
     text = value.decode("utf-8", "surrogateescape")
     wide = text.encode("utf-16-le", "surrogatepass")
-    yield Encoded("utf-16", wide, 2 * part, pieces=2 * short)
-    yield Encoded("utf-32", text.encode("utf-32-le", "surrogatepass"), 4 * part, pieces=4 * short)
+    yield Encoded("utf-16", wide, 2 * half, pieces=2 * short)
+    yield Encoded("utf-32", text.encode("utf-32-le", "surrogatepass"), 4 * half, pieces=4 * short)
     escaped = json.dumps(text)[1:-1]
     for name, other in (
         ("json", escaped),

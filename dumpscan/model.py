@@ -159,8 +159,8 @@ class Component:
     ``form`` says how ``value`` may appear elsewhere: ``integer`` (big-endian, at its full width: limbs of any
     size, either order, hex, base64), ``number`` (the same, but nobody writes it out: no text), ``limbs`` (big-endian,
     and met as words only, lowest or highest first), ``octets`` (raw bytes, hex, base64), ``scalar`` (the same of a
-    little-endian number), ``raw`` (these very bytes), ``text`` (UTF-8; also UTF-16, UTF-32, base64, hex, JSON and URL
-    escapes).
+    little-endian number), ``raw`` (these very bytes), ``whole`` (all of them but for a few: what is hashed), ``text``
+    (UTF-8; also UTF-16, UTF-32, base64, hex, JSON and URL escapes).
 
     The first ``lead`` bytes of a text are no part of the secret: they stand before one that is too short to be looked
     for by itself (the name of a variable, an option).

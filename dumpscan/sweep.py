@@ -15,7 +15,7 @@ from itertools import repeat
 from uuid import uuid4
 
 from dumpscan import kernel
-from dumpscan.encodings import SIGNED_LIMBS, Encoded, encodings, sweepable
+from dumpscan.encodings import SIGNED_LIMBS, Encoded, encodings, is_telling, sweepable
 from dumpscan.engine import Job, read_window
 from dumpscan.literals import LiteralSearch, literal_search, most_literals
 from dumpscan.model import Component, Span
@@ -215,8 +215,12 @@ class Sweeper:
             return  # inside a place that an earlier probe led to
         encoded = self._needles[index].encoded
         span, matched = extend(data, at, encoded, within)
+        whole = matched == len(encoded.data)
+        if not whole and encoded.pieces:
+            first = span.start + (at - within - span.start) % encoded.pieces
+            if not is_telling(bytes(data[first : span.end : encoded.pieces])):
+                return
         if matched >= min(encoded.residue, len(encoded.data)):
-            whole = matched == len(encoded.data)
             found.append(Place(index, Span(span.start + encoded.lead, span.end), whole))
             if not whole and encoded.pieces:
                 found.extend(Place(index, piece, False) for piece in _pieces(data, span, encoded))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dumpscan import sweep
+from dumpscan import kernel, sweep
 from dumpscan.encodings import encodings, least_part, sweepable
 from dumpscan.model import Component, Span
 from dumpscan.sweep import MOST_SHARED, Sweeper, needles_for
@@ -195,13 +195,22 @@ def test_pieces_beside_a_residue_of_a_password(charset: str) -> None:
     assert left.startswith(text[8:13].encode(charset)) and left.endswith(text[:5].encode(charset))  # far from it
 
 
+def test_a_part_of_random_letters_is_a_residue() -> None:
+    """As a PostgreSQL backend has it: its allocator's zero stands for one character of the password."""
+    text = "L36gaMKnbKGIyWjL"
+    data = b"user=ru2 password=L36g\0MKnbKGIyWjL\0" + bytes(64) + b"L36gaMKnbK"
+    found = covered([Component("value", text.encode(), "text")], data)
+    left = bytes(0x2A if at in found else octet for at, octet in enumerate(data))
+    assert left == b"user=ru2 password=****\0***********\0" + bytes(64) + b"*" * 10
+
+
 @pytest.mark.parametrize(
     ("text", "least"),
     [
         ("postgres-password1", 12),  # "postgres-" is in every file of settings
         ("correct horse battery", 12),
         ("correct horse battery staple", 14),
-        ("Tr0ub4dor&3", 9),  # eight of it may be of two kinds of characters
+        ("troub4dor&3", 10),  # eight of it may be of two kinds of characters
         ("aaaaaaaaaaaaaaaaB1", 12),
         ("short", 5),
     ],
@@ -334,3 +343,24 @@ def test_secrets_stay_out_of_repr() -> None:
     needles = needles_for([[Component("token", TOKEN, "text")]])
     assert TOKEN.decode() not in repr(needles)
     assert TOKEN.decode() not in repr(Component("token", TOKEN, "text"))
+
+
+def test_a_prekey_is_looked_for_as_a_whole() -> None:
+    """What is hashed opens nothing where a part of it is lost, and thousands of an agent's keys are to fit."""
+    prekey = random.Random(4).randbytes(1 << 14)
+    component = Component("prekey", prekey, "whole")
+    for lost in (0, 5, 16):
+        for piece in (prekey[lost:], prekey[: len(prekey) - lost]):
+            assert len(covered([component], bytes(9) + piece + bytes(9))) == len(piece)
+    assert not covered([component], bytes(9) + prekey[:9000] + bytes(9))
+    source = random.Random(5)
+    keys = [
+        [
+            Component("seed", source.randbytes(32)),
+            Component("ciphertext", source.randbytes(300), "raw"),
+            Component("prekey", source.randbytes(1 << 14), "whole"),
+        ]
+        for _ in range(3000)
+    ]
+    if kernel.literals is not None:
+        assert not needles_for(keys).dropped

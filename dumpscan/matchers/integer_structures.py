@@ -33,7 +33,7 @@ from dumpscan.matchers.base import Hit, View
 from dumpscan.matchers.randomness import BLOCK, Flags, Positions, WordMap, Words, word_map
 from dumpscan.model import Clue, ClueTable, Mapped
 
-MAX_CLUES = 8192
+MAX_CLUES = 32_768
 """Clues of one window; more is a recorded limit."""
 
 _MOST = 130

@@ -60,7 +60,7 @@ def _open(clue: Clue, prekeys: Sequence[Clue], read: Read, locate: Locate | None
         candidate = decrypted(ciphertext, prekey)
         if candidate:
             spans = _spans(clue, prekeys, prekey, locate)
-            parts = Component("ciphertext", ciphertext), Component("prekey", prekey)
+            parts = Component("ciphertext", ciphertext, "raw"), Component("prekey", prekey, "whole")
             return replace(candidate, spans=spans, components=(*candidate.components, *parts))
     return None
 

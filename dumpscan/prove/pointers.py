@@ -9,7 +9,7 @@ import numpy as np
 
 from dumpscan.model import Clue, Clues
 
-MAX_POINTERS = 50_000
+MAX_POINTERS = 100_000
 """Pointers followed in one dump by each proof."""
 
 _Place = tuple[int, int, str]
