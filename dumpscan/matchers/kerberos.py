@@ -14,7 +14,7 @@ from dumpscan.model import Candidate, Component, Confidence, Evidence, Severity,
 _KEYTAB = b"\x05\x02\x00\x00\x00"  # an entry is shorter than 256 bytes, or a further byte follows
 _CCACHE = b"\x05\x04\x00\x0c\x00\x01\x00\x08"
 _CRED = bytes.fromhex("a003020105a103020116")
-_KEY_SIZES = {1: 8, 3: 8, 16: 24, 17: 16, 18: 32, 19: 16, 20: 32, 23: 16, 24: 16, 25: 16, 26: 32}
+KEY_SIZES = {1: 8, 3: 8, 16: 24, 17: 16, 18: 32, 19: 16, 20: 32, 23: 16, 24: 16, 25: 16, 26: 32}
 """Encryption type -> size of its key (RFC 3961, 3962, 4757, 6803, 8009)."""
 
 _ENTRIES = 256
@@ -60,7 +60,7 @@ class _Reader:
         """Where a key lies, after its type and its length."""
         kind = self.number(2)
         size = self.number(width)
-        if _KEY_SIZES.get(kind) != size or len(set(self.take(size))) < 4:
+        if KEY_SIZES.get(kind) != size or len(set(self.take(size))) < 4:
             raise _MismatchError
         return Span(self.at - size, self.at)
 
@@ -160,16 +160,23 @@ def _length(data: memoryview, at: int) -> tuple[int, int]:
 
 def _secret(data: memoryview, span: Span, kind: str, title: str, principal: str) -> Candidate:
     value = bytes(data[span.start : span.end])
+    return kerberos_secret(kind, title, value, (span,), "every field of the format parses", principal)
+
+
+def kerberos_secret(
+    kind: str, title: str, value: bytes, spans: tuple[Span, ...], evidence: str, principal: str = ""
+) -> Candidate:
+    """The key or credential ``value``; without ``spans`` where it was read through a pointer."""
     return Candidate(
         kind=kind,
         title=title,
         identity=b"krb5:" + value,
-        spans=(span,),
+        spans=spans,
         encoding="octets",
         components=(Component("key", value, "octets"),),
         severity=Severity.HIGH,
         confidence=Confidence.VALIDATED,
-        evidence="every field of the format parses",
+        evidence=evidence,
         public={"principal": principal} if principal else {},
         preview=f"({len(value)} bytes)",
     )

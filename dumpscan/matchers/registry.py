@@ -16,6 +16,7 @@ from dumpscan.matchers.jwk import JWK
 from dumpscan.matchers.jwt import Jwt
 from dumpscan.matchers.kerberos import KERBEROS
 from dumpscan.matchers.known_moduli import KnownKeys
+from dumpscan.matchers.krb5_keyblocks import KRB5_KEYBLOCKS
 from dumpscan.matchers.named_values import NAMED_VALUES
 from dumpscan.matchers.openpgp import OPENPGP
 from dumpscan.matchers.openssh import OPENSSH
@@ -58,6 +59,7 @@ _STRUCTURAL: tuple[Matcher, ...] = (
     NAMED_VALUES,
     PROCESS_SETTINGS,
     KERBEROS,
+    KRB5_KEYBLOCKS,
 )
 
 

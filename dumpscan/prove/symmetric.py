@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from dumpscan.matchers.cng_symmetric import symmetric_key, varied
+from dumpscan.matchers.kerberos import kerberos_secret
 from dumpscan.model import Candidate, Clues, Confidence, PublicKey, Severity, all_clues
 from dumpscan.prove.means import Means
 
@@ -30,7 +31,12 @@ def prove(
     found = []
     for address, size, kind in list(places)[:MAX_POINTERS]:
         key = read(int.from_bytes(address, "big"), size[0])
-        if len(key) == size[0] and varied(key):
+        if len(key) != size[0] or not varied(key):
+            continue
+        if kind == "kerberos-key":
+            how = "krb5's key object points to it"
+            found.append(kerberos_secret(kind, "Kerberos key", key, (), how))
+        else:
             how = "Wine's bcrypt key object points to it"
             found.append(symmetric_key(kind, key, None, "octets", Confidence.VALIDATED, how))
     return found

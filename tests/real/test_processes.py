@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import hashlib
 import os
 import subprocess
@@ -41,6 +42,29 @@ sys.stdin.read()
 """
 
 
+KEYBLOCKS = """
+import ctypes, os, sys
+krb5 = ctypes.CDLL("libkrb5.so.3")
+context, kept = ctypes.c_void_p(), []
+assert krb5.krb5_init_context(ctypes.byref(context)) == 0
+
+class Keyblock(ctypes.Structure):
+    _fields_ = [("magic", ctypes.c_int), ("kind", ctypes.c_int), ("size", ctypes.c_uint), ("octets", ctypes.c_void_p)]
+
+def make(kind, size):
+    octets, made = os.urandom(size), ctypes.POINTER(Keyblock)()
+    assert krb5.krb5_init_keyblock(context, kind, ctypes.c_size_t(size), ctypes.byref(made)) == 0
+    ctypes.memmove(made.contents.octets, octets, size)
+    kept.append(made)
+    return octets.hex()
+
+with open(sys.argv[1], "w") as truth:
+    truth.write("\\n".join(make(*kind) for kind in ((18, 32), (17, 16), (20, 32), (23, 16)) for _ in range(100)))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
 def views(core: Path, executable: str) -> str:
     """What gdb shows of threads, registers and backtraces."""
     need("gdb")
@@ -63,6 +87,22 @@ def core_of(
         process.stdin.flush()
         assert process.stdout.readline().decode().strip() == says
         return gcore(process.pid, folder)
+
+
+def test_kerberos_keys_of_a_process(tmp_path: Path) -> None:
+    """Keys as tickets and keytabs in memory have them: raw, and told by krb5's own objects, which point to them."""
+    if ctypes.util.find_library("krb5") is None:
+        need("libkrb5.so.3")
+    core = core_of(KEYBLOCKS, tmp_path, tmp_path / "truth")
+    keys = [bytes.fromhex(line) for line in (tmp_path / "truth").read_text().splitlines()]
+    assert all(key in core.read_bytes() for key in keys)
+    scan = scan_path(str(core), Options(jobs=1))
+    found = {part.value for secret in scan.secrets for part in secret.components.values() if part.name == "key"}
+    assert len(found & set(keys)) >= len(keys) - 2  # one random key of 10,000 is not varied enough
+    assert {finding.kind for finding in scan.report.findings} >= {"kerberos-key"}
+    redact_path(str(core), tmp_path / "copy", Options(jobs=1))
+    content = (tmp_path / "copy").read_bytes()
+    assert sum(key[:16] in content or key[-16:] in content for key in keys) <= 2
 
 
 def test_a_token_in_utf_8_and_utf_16_is_one_finding(tmp_path: Path) -> None:
