@@ -11,6 +11,7 @@ installed are left out, and named: ``pip install kingfisher-bin``; ``apt install
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
 import random
@@ -281,6 +282,7 @@ def main() -> None:
     arguments = parser.parse_args()
     files = make(arguments.data)
     chosen = {name: files[name] for name in arguments.names} if arguments.names else files
+    compileall.compile_dir(ROOT / "dumpscan", quiet=1)  # as pip does; where PYTHONDONTWRITEBYTECODE is set, Python does not
     print(machine(), HEAD, sep="\n\n")
     lines = measure(chosen, arguments.runs)
     if arguments.write:

@@ -94,3 +94,26 @@ rule named_secret {
   condition:
     $a
 }
+
+rule php_serialized_password {
+  meta:
+    id = "php-serialized-password"
+    title = "Password in serialized PHP"
+    kind = "password"
+    severity = "medium"
+    confidence = "possible"
+    anchor = "password\";s:|passwd\";s:|passphrase\";s:|secret\";s:|_pass\";s:|\"pass\";s:|\"pwd\";s:"
+    anchor_nocase = true
+    longest = 150
+    validator = "plausible-password"
+    value = ";s:\\d+:\"(.+)\\Z"
+    boundary = "none"
+    reference = "https://www.php.net/manual/function.serialize.php"
+    example = "s:8:\"password\";s:14:\"<base62:14>\";"
+    example2 = "s:7:\"db_pass\";s:20:\"<base62:20>\";"
+    counterexample = "s:8:\"password\";s:8:\"changeme\";"
+  strings:
+    $a = /(password|passwd|passphrase|secret|[_"]pass|"pwd)";s:[0-9]{1,3}:"[^\s"\x00-\x1f\x7f-\xff]{6,100}/ nocase
+  condition:
+    $a
+}

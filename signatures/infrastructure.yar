@@ -1610,3 +1610,53 @@ rule thingsboard_device {
   condition:
     $a
 }
+
+rule redis_acl_password {
+  meta:
+    id = "redis-acl-password"
+    title = "Password of a Redis user"
+    kind = "password"
+    severity = "high"
+    confidence = "possible"
+    anchor = " on >| ~* +@| ~* &* +@| allkeys +@| nopass >"
+    longest = 270
+    validator = "plausible-password"
+    value = ">([^\\s>]+)(?: [~&a].*)?\\Z"
+    boundary = "none"
+    reference = "https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/"
+    example = "user app on ><base62:16> ~* +@all"
+    example2 = "ACL SETUSER app on ><base62:16>"
+    example3 = "><base62:16> ~* &* +@all"
+    counterexample = "user app on >changeme ~* +@all"
+  strings:
+    $a = /user [^\s\x00-\x1f\x7f-\xff]{1,64} on >[^\s>\x00-\x1f\x7f-\xff]{6,128}/ nocase
+    $b = /setuser [^\s\x00-\x1f\x7f-\xff]{1,64} on >[^\s>\x00-\x1f\x7f-\xff]{6,128}/ nocase
+    $c = />[^\s>\x00-\x1f\x7f-\xff]{6,128} (~\*|~\* &\*|allkeys) \+@/
+  condition:
+    any of them
+}
+
+rule openldap_password {
+  meta:
+    id = "openldap-password"
+    title = "Password in slapd's configuration"
+    kind = "password"
+    severity = "high"
+    confidence = "possible"
+    anchor = "rootpw |rootpw\t|credentials=|olcRootPW: "
+    anchor_nocase = true
+    longest = 110
+    validator = "plausible-password"
+    value = "(?i)(?:rootpw:?[ \\t]+|credentials=)\"?(.+)\\Z"
+    boundary = "none"
+    reference = "https://www.openldap.org/doc/admin26/slapdconfig.html"
+    example = "rootpw <base62:16>"
+    example2 = "binddn=\"cn=repl,dc=example\" credentials=\"<base62:16>\" searchbase=\"dc=example\""
+    example3 = "olcRootPW: <base62:16>"
+    counterexample = "rootpw secret"
+    counterexample2 = "fetch(url, credentials=include)"
+  strings:
+    $a = /(rootpw[ \t]{1,8}|olcrootpw: |credentials=)"?[^\s"'{<>,;&()\x00-\x1f\x7f-\xff]{6,80}/ nocase
+  condition:
+    $a
+}
