@@ -282,7 +282,7 @@ def main() -> None:
     arguments = parser.parse_args()
     files = make(arguments.data)
     chosen = {name: files[name] for name in arguments.names} if arguments.names else files
-    compileall.compile_dir(ROOT / "dumpscan", quiet=1)  # as pip does; where PYTHONDONTWRITEBYTECODE is set, Python does not
+    compileall.compile_dir(ROOT / "dumpscan", quiet=1)  # as pip does; Python may be told not to
     print(machine(), HEAD, sep="\n\n")
     lines = measure(chosen, arguments.runs)
     if arguments.write:
