@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-PAGE = 4096
+from dumpscan.windows import PAGE
+
 _AT_ONCE = 4096
 """Pages."""
 

@@ -14,6 +14,8 @@
 #include <string.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+#define GCC_X86
+#include <immintrin.h>
 #define VECTORS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define VECTORS
@@ -653,9 +655,7 @@ static void set_bit(uint32_t *bits, uint64_t at) { bits[at >> 5] |= (uint32_t)1 
 
 static int has_bit(const uint32_t *bits, uint64_t at) { return (int)(bits[at >> 5] >> (at & 31) & 1); }
 
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-#include <immintrin.h>
-
+#ifdef GCC_X86
 /* Which of 64 half words times `by` are in the coarse set. */
 __attribute__((target("avx512f"))) static uint64_t likely_vectors(const Half *low, uint32_t by, const Known *known) {
     uint64_t likely = 0;

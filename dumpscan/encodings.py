@@ -98,7 +98,10 @@ def is_telling(text: bytes) -> bool:
     """Whether a text, or a part of one, is not what anyone may write; see :func:`sweepable`."""
     if len(text) < 8 or len(set(text)) < 5:
         return False
-    return len(text) >= _LONG or _classes(text) >= 3 or _changes(text) >= _CHANGES
+    if len(text) >= _LONG:
+        return True
+    kinds = _kinds(text)
+    return len(set(kinds)) >= 3 or sum(one != other for one, other in pairwise(kinds)) >= _CHANGES
 
 
 def least_part(text: bytes) -> int:
@@ -119,19 +122,10 @@ def _half(text: bytes) -> int:
     return max(8, min(RESIDUE, -(-len(text) // 2)))
 
 
-def _kinds(value: bytes) -> list[int]:
+def _kinds(text: bytes) -> list[int]:
     """Lower case, upper case, digit or other: of each character."""
     tests = (str.islower, str.isupper, str.isdigit)
-    return [next((kind for kind, test in enumerate(tests) if test(char)), 3) for char in value.decode("latin-1")]
-
-
-def _classes(value: bytes) -> int:
-    return len(set(_kinds(value)))
-
-
-def _changes(value: bytes) -> int:
-    """How often a character is of another kind than the one before."""
-    return sum(one != other for one, other in pairwise(_kinds(value)))
+    return [next((kind for kind, test in enumerate(tests) if test(char)), 3) for char in text.decode("latin-1")]
 
 
 def encodings(component: Component, big_endian: bool = False) -> Iterator[Encoded]:

@@ -129,17 +129,6 @@ class _Union:
         self._ends[touched] = [max([span.end, *self._ends[touched]])]
 
 
-def merged_spans(spans: Iterable[Span]) -> list[Span]:
-    """The union of ``spans``, in order and without overlap."""
-    merged: list[Span] = []
-    for span in sorted(spans, key=lambda s: s.start):
-        if merged and span.start <= merged[-1].end:
-            merged[-1] = Span(merged[-1].start, max(span.end, merged[-1].end))
-        else:
-            merged.append(span)
-    return merged
-
-
 class Objects(Protocol):
     """The objects of a heap dump."""
 

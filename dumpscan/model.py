@@ -54,6 +54,17 @@ class Span:
         return self.end - self.start
 
 
+def merged_spans(spans: Iterable[Span]) -> list[Span]:
+    """The union of ``spans``, in order and without overlap."""
+    merged: list[Span] = []
+    for span in sorted(spans, key=lambda s: s.start):
+        if merged and span.start <= merged[-1].end:
+            merged[-1] = Span(merged[-1].start, max(span.end, merged[-1].end))
+        else:
+            merged.append(span)
+    return merged
+
+
 @dataclass(frozen=True, slots=True)
 class Mapped:
     """``size`` bytes from ``position`` of a window that the process had at ``address``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -25,7 +24,8 @@ def pieces(source: Source, first: int = 0, end: int | None = None, *, mapped: bo
     """
     end = source.size if end is None else end
     buffer, zeros = (memoryview(bytearray(min(_CHUNK, end - first))) for _ in range(2))
-    stored = source.stored(first, end) if isinstance(source, FileSource) else iter([Span(first, end)])
+    file = source if isinstance(source, FileSource) else None
+    stored = file.stored(first, end) if file else iter([Span(first, end)])
     ahead = next(stored, Span(end, end))
     offset = first
     while offset < end:
@@ -34,7 +34,7 @@ def pieces(source: Source, first: int = 0, end: int | None = None, *, mapped: bo
             ahead = next(stored, Span(end, end))
         if ahead.start >= offset + size:
             yield zeros[:size]
-        elif mapped and (found := _map(source, offset, most := min(_PIECE, end - offset))):
+        elif mapped and file and (found := file.map(offset, most := max(size, min(_PIECE, ahead.end - offset)))):
             with found[0] as content, memoryview(content) as view, view[found[1] :] as some:
                 yield some
             size = most
@@ -43,10 +43,6 @@ def pieces(source: Source, first: int = 0, end: int | None = None, *, mapped: bo
             source.readinto(offset, some)
             yield some
         offset += size
-
-
-def _map(source: Source, offset: int, size: int) -> tuple[mmap.mmap, int] | None:
-    return source.map(offset, size) if isinstance(source, FileSource) else None
 
 
 def first_difference(one: Source, other: Source, spans: Sequence[Span], size: int) -> int | None:

@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from dumpscan.errors import DumpscanError, RedactionError, UsageError
-from dumpscan.findings import Secret, merged_spans
+from dumpscan.findings import Secret
 from dumpscan.formats.base import Edit
 from dumpscan.formats.node_json import HeapSnapshot, NodeReport
 from dumpscan.formats.registry import plain_view
 from dumpscan.marks import apply, check_markable, edits
-from dumpscan.model import DumpReport, Span
+from dumpscan.model import DumpReport, Span, merged_spans
 from dumpscan.parts import create_private, part_beside
 from dumpscan.pieces import first_difference, pieces
 from dumpscan.plain import PlainSource

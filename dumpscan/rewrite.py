@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 
 from dumpscan.errors import RedactionError
-from dumpscan.findings import Secret, merged_spans
+from dumpscan.findings import Secret
 from dumpscan.formats.registry import plain_view
-from dumpscan.model import Span
+from dumpscan.model import Span, merged_spans
 from dumpscan.pieces import first_difference
 from dumpscan.plain import PlainSource
 from dumpscan.source import FileSource, Source

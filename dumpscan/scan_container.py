@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from dumpscan.containers.base import Member
 from dumpscan.containers.opening import OpenedContainer, leaves, open_any, troubles
 from dumpscan.digest import content_digest
-from dumpscan.findings import Locator, Place, Secret, findings, merged_spans
-from dumpscan.model import Coverage, DumpReport, Finding, Span, Unread
+from dumpscan.findings import Locator, Place, Secret, findings
+from dumpscan.model import Coverage, DumpReport, Finding, Span, Unread, merged_spans
 from dumpscan.scan import (
     Options,
     Progress,

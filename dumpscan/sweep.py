@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import repeat
@@ -18,7 +18,7 @@ from dumpscan import kernel
 from dumpscan.encodings import SIGNED_LIMBS, Encoded, encodings, is_telling, sweepable
 from dumpscan.engine import Job, read_window
 from dumpscan.literals import LiteralSearch, literal_search, most_literals
-from dumpscan.model import Component, Span
+from dumpscan.model import Component, Span, merged_spans
 from dumpscan.windows import Window
 
 MOST_SHARED = 8
@@ -215,35 +215,26 @@ class Sweeper:
             return  # inside a place that an earlier probe led to
         encoded = self._needles[index].encoded
         span, matched = extend(data, at, encoded, within)
+        if matched < min(encoded.residue, len(encoded.data)):
+            return
         whole = matched == len(encoded.data)
+        place = Place(index, Span(span.start + encoded.lead, span.end), whole)
         if not whole and encoded.pieces:
             first = span.start + (at - within - span.start) % encoded.pieces
             if not is_telling(bytes(data[first : span.end : encoded.pieces])):
                 return
-        if matched >= min(encoded.residue, len(encoded.data)):
-            found.append(Place(index, Span(span.start + encoded.lead, span.end), whole))
-            if not whole and encoded.pieces:
-                found.extend(Place(index, piece, False) for piece in _pieces(data, span, encoded))
-            done[index] = span.end
+            found.extend(Place(index, piece, False) for piece in _pieces(data, span, encoded))
+        found.append(place)
+        done[index] = span.end
 
 
-def _pieces(data: memoryview, around: Span, encoded: Encoded) -> Iterator[Span]:
+def _pieces(data: memoryview, around: Span, encoded: Encoded) -> list[Span]:
     """Pieces of a text on both sides of a residue of it: a password is hashed in blocks that repeat it."""
     size = _PIECE * encoded.pieces
     known = {encoded.data[at : at + size] for at in range(0, len(encoded.data) - size + 1, encoded.pieces)}
-    for start, end in ((max(0, around.start - _NEARBY), around.start), (around.end, around.end + _NEARBY)):
-        near = bytes(data[start:end])
-        first = after = -1
-        for at in range(len(near) - size + 1):
-            if near[at : at + size] not in known:
-                continue
-            if at > after:
-                if after > 0:
-                    yield Span(start + first, start + after)
-                first = at
-            after = at + size
-        if after > 0:
-            yield Span(start + first, start + after)
+    low, high = max(0, around.start - _NEARBY), min(around.end + _NEARBY, len(data))
+    starts = (*range(low, around.start - size + 1), *range(around.end, high - size + 1))
+    return merged_spans(Span(at, at + size) for at in starts if bytes(data[at : at + size]) in known)
 
 
 def extend(data: memoryview, at: int, encoded: Encoded, within: int) -> tuple[Span, int]:

@@ -1618,7 +1618,7 @@ rule redis_acl_password {
     kind = "password"
     severity = "high"
     confidence = "possible"
-    anchor = " on >| ~* +@| ~* &* +@| allkeys +@| nopass >"
+    anchor = " on >| ~* +@| ~* &* +@| allkeys +@"
     longest = 270
     validator = "plausible-password"
     value = ">([^\\s>]+)(?: [~&a].*)?\\Z"
@@ -1630,8 +1630,7 @@ rule redis_acl_password {
     counterexample = "user app on >changeme ~* +@all"
   strings:
     $a = /user [^\s\x00-\x1f\x7f-\xff]{1,64} on >[^\s>\x00-\x1f\x7f-\xff]{6,128}/ nocase
-    $b = /setuser [^\s\x00-\x1f\x7f-\xff]{1,64} on >[^\s>\x00-\x1f\x7f-\xff]{6,128}/ nocase
-    $c = />[^\s>\x00-\x1f\x7f-\xff]{6,128} (~\*|~\* &\*|allkeys) \+@/
+    $b = />[^\s>\x00-\x1f\x7f-\xff]{6,128} (~\*|~\* &\*|allkeys) \+@/
   condition:
     any of them
 }

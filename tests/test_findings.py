@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dumpscan.findings import Secrets, _Union, merged_spans
-from dumpscan.model import Candidate, Confidence, Span
+from dumpscan.findings import Secrets, _Union
+from dumpscan.model import Candidate, Confidence, Span, merged_spans
 
 
 def candidate(identity: bytes, *spans: Span, confidence: Confidence = Confidence.PROVEN) -> Candidate:

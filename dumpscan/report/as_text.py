@@ -90,17 +90,18 @@ def _dump(dump: DumpReport, page: _Page) -> None:
 def _rest(left_out: Mapping[tuple[Severity, Confidence, str], int], page: _Page) -> None:
     """How many more there are of each kind."""
     for (severity, confidence, title), count in left_out.items():
-        label = page.paint(severity.name.ljust(_INDENT - 2), _COLOURS[severity])
-        end = f"  [{confidence.label}]"
-        page.line(f"  {label}{_cut(f'+{count:,} more  {printable(title)}', page.width - _INDENT - len(end))}{end}")
+        _heading(severity, confidence, f"+{count:,} more  {printable(title)}", page)
     page.line(" " * _INDENT + "(JSON, SARIF and HTML list all)")
 
 
+def _heading(severity: Severity, confidence: Confidence, text: str, page: _Page) -> None:
+    label = page.paint(severity.name.ljust(_INDENT - 2), _COLOURS[severity])
+    end = f"  [{confidence.label}]"
+    page.line(f"  {label}{_cut(text, page.width - _INDENT - len(end))}{end}")
+
+
 def _finding(finding: Finding, page: _Page) -> None:
-    label = page.paint(finding.severity.name.ljust(_INDENT - 2), _COLOURS[finding.severity])
-    end = f"  [{finding.confidence.label}]"
-    title = _cut(f"{finding.id}  {printable(finding.title)}", page.width - _INDENT - len(end))
-    page.line(f"  {label}{title}{end}")
+    _heading(finding.severity, finding.confidence, f"{finding.id}  {printable(finding.title)}", page)
     indent = " " * _INDENT
     for text in (finding.evidence, finding.preview):
         if text:
